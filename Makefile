@@ -1,0 +1,42 @@
+# The two commands of the README need Python 3.11 to 3.13, make and a package registry; everything else is fetched here.
+.PHONY: help setup demo test bench check format lock clean
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+RUN := .venv/bin
+WORKSPACE := protocols chaincode network client benchmarks
+STAMP := .venv/.installed
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## fetch uv if it is missing, and install what requirements.lock pins
+
+$(STAMP): requirements.lock Makefile $(addsuffix /pyproject.toml,$(WORKSPACE))
+	@PYTHON="$(PYTHON)" UV_VERSION="$(UV_VERSION)" sh network/setup/install.sh $(WORKSPACE)
+	@touch $@
+
+demo: setup ## watch a file being sold between two zones, and four frauds fail (FILE=… for a file of yours)
+	@$(RUN)/zoneshare demo $(if $(FILE),--file "$(FILE)")
+
+test: check ## format check, lint, types, import rule, tests
+	$(RUN)/python -m pytest -n 2
+
+check: setup
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy $(foreach w,$(WORKSPACE),$(w)/zoneshare$(if $(filter client,$(w)),,_$(w))) tests
+	$(RUN)/lint-imports
+
+bench: setup ## measure, and print each figure beside its goal
+	$(RUN)/zoneshare bench run --all
+
+format: setup ## put every file into the one format
+	$(RUN)/ruff format . && $(RUN)/ruff check --fix .
+
+lock: setup ## solve the versions anew (names and hashes only, so that any registry or mirror serves)
+	. .tools/uv.env && "$$UV" lock -q --upgrade && "$$UV" export -q --all-groups --no-emit-workspace --no-annotate --no-header -o requirements.lock
+
+clean: ## remove what setup made
+	rm -rf .venv .tools uv.lock .mypy_cache .ruff_cache .hypothesis

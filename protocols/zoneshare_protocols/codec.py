@@ -1,0 +1,72 @@
+"""Canonical bytes for everything that is hashed, signed, stored or sent.
+
+A :class:`Record` is encoded as a MessagePack array whose first element is the record's type tag, so that no bytes of
+one type can ever be read, or signed, as another's. MessagePack as msgspec writes it is deterministic; :func:`decode`
+refuses any other spelling of the same value.
+"""
+
+import hashlib
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from zoneshare_protocols.errors import Malformed
+
+MAX_AMOUNT = 2**63 - 1
+
+Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT)]
+"""Money, in the smallest unit."""
+Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT)]
+"""A moment (milliseconds since 1970, UTC) or a span, in milliseconds."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT)]
+Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""SHA-256."""
+Key32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""An Ed25519 or X25519 public key, or an AES-256 key: raw bytes."""
+Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+"""An Ed25519 signature."""
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")]
+"""A zone, an account, a channel or a device, as it stands in a ledger key."""
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of all records. Subclasses give a tag: ``class Transfer(Record, tag="zoneshare/transfer/1")``."""
+
+
+R = TypeVar("R")
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def encode(value: Any) -> bytes:
+    """Canonical bytes of a record, or of plain values (integers, text, bytes, lists of them)."""
+    return _encoder.encode(value)
+
+
+def decode(kind: type[R], data: bytes) -> R:
+    """The value of type ``kind`` that ``data`` spells.
+
+    Raises :class:`Malformed` when the data are not a ``kind``, break one of its limits, or are not canonical.
+    """
+    try:
+        value = _decoder(kind).decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+        raise Malformed(f"not a {_title(kind)}: {cause}") from cause
+    if _encoder.encode(value) != data:
+        raise Malformed(f"not the canonical bytes of a {_title(kind)}")
+    return value  # type: ignore[no-any-return]
+
+
+def digest(record: Record) -> bytes:
+    """SHA-256 of the record's canonical bytes (32 bytes); the tag inside keeps the types apart."""
+    return hashlib.sha256(_encoder.encode(record)).digest()
+
+
+def _title(kind: Any) -> str:
+    return getattr(kind, "__name__", str(kind))
