@@ -6,8 +6,9 @@ refuses any other spelling of the same value.
 """
 
 import hashlib
+from collections.abc import Hashable
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
@@ -40,7 +41,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 @cache
-def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+def _decoder(kind: Hashable) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(kind)
 
 
@@ -55,12 +56,12 @@ def decode(kind: type[R], data: bytes) -> R:
     Raises :class:`Malformed` when the data are not a ``kind``, break one of its limits, or are not canonical.
     """
     try:
-        value = _decoder(kind).decode(data)
+        value: R = _decoder(cast(Hashable, kind)).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise Malformed(f"not a {_title(kind)}: {cause}") from cause
     if _encoder.encode(value) != data:
         raise Malformed(f"not the canonical bytes of a {_title(kind)}")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def digest(record: Record) -> bytes:

@@ -84,7 +84,7 @@ class Request(Record, frozen=True, tag="zoneshare/request/1"):
 
     channel: Name
     data: Digest
-    """D: what is wanted, by the SHA-256 of the whole file as the seller's catalogue names it."""
+    """D: what is wanted, by the Merkle root of its chunks' salted plaintext hashes, as the catalogue names it."""
     envelope_key: Key32
     """PK_A: A's X25519 key, to which B seals the keys of the chunks."""
     price: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
@@ -103,7 +103,7 @@ class ChunkLeaf(Record, frozen=True, tag="zoneshare/chunk/1"):
     key_hash: Digest
     """H(k_i), the hash lock of T_i."""
     plain_hash: Digest
-    """Of the plaintext, salted by a value that follows from the chunk's key."""
+    """Salted, of the plaintext: made once, when the file enters B's catalogue; the root over these is D."""
     size: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHUNK)]
     """Bytes of ciphertext."""
 
@@ -116,9 +116,18 @@ class Commitment(Record, frozen=True, tag="zoneshare/commitment/1"):
     root: Digest
     """Merkle root of the chunks' leaves."""
     secret_hash: Digest
-    """Of the trade's secret, which A gets sealed: without it a key that is made public opens nothing."""
+    """Digest of the TradeSecret, which A gets sealed: without it a key that is made public opens nothing."""
     bond: Amount
     """What B loses to A for a chunk that is not what it committed to."""
+
+
+class TradeSecret(Record, frozen=True, tag="zoneshare/trade-secret/1"):
+    """What A alone gets, before it pays."""
+
+    secret: Key32
+    """Mixed into every chunk's cipher key."""
+    salt: Key32
+    """Of the plaintexts' hashes."""
 
 
 class RevealedKey(Record, frozen=True, tag="zoneshare/revealed-key/1"):
@@ -141,7 +150,7 @@ class Complaint(Record, frozen=True, tag="zoneshare/complaint/1"):
     channel: Name
     trade: Digest
     revealed: RevealedKey
-    secret: Key32
+    secret: TradeSecret
     ciphertext: Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK)]
 
 
