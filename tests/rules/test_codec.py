@@ -1,0 +1,66 @@
+"""Canonical bytes: one spelling a value, one type a spelling."""
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoneshare_protocols.codec import MAX_AMOUNT, Amount, Record, decode, digest, encode
+from zoneshare_protocols.errors import Malformed
+
+
+class Coin(Record, frozen=True, tag="test/coin/1"):
+    amount: Amount
+    owner: bytes
+
+
+class Note(Record, frozen=True, tag="test/note/1"):
+    amount: Amount
+    owner: bytes
+
+
+@given(st.integers(0, MAX_AMOUNT), st.binary(max_size=64))
+def test_every_record_comes_back_as_it_went(amount: int, owner: bytes) -> None:
+    coin = Coin(amount, owner)
+    assert decode(Coin, encode(coin)) == coin
+
+
+def test_bytes_of_one_type_are_not_another_type() -> None:
+    assert digest(Coin(1, b"a")) != digest(Note(1, b"a"))
+    with pytest.raises(Malformed):
+        decode(Note, encode(Coin(1, b"a")))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["test/coin/1", -1, b"a"],
+        ["test/coin/1", MAX_AMOUNT + 1, b"a"],
+        ["test/coin/1", True, b"a"],
+        ["test/coin/1", 1.0, b"a"],
+        ["test/coin/1", 1, "a"],
+        ["test/coin/1", 1],
+        ["test/coin/1", 1, b"a", 0],
+        [1, b"a"],
+        {"amount": 1, "owner": b"a"},
+    ],
+)
+def test_what_breaks_a_limit_is_refused(fields: object) -> None:
+    with pytest.raises(Malformed):
+        decode(Coin, msgspec.msgpack.encode(fields))
+
+
+def test_a_second_spelling_of_the_same_value_is_refused() -> None:
+    data = encode(Coin(1, b"a"))
+    longer = data.replace(b"\x01\xc4", b"\xcc\x01\xc4")  # 1 as a uint8 in two bytes
+    assert longer != data
+    with pytest.raises(Malformed, match="canonical"):
+        decode(Coin, longer)
+
+
+@given(st.binary(max_size=80))
+def test_garbage_is_malformed_and_nothing_else(data: bytes) -> None:
+    with contextlib.suppress(Malformed):
+        assert encode(decode(Coin, data)) == data
