@@ -1,0 +1,36 @@
+"""Identities on the wire: msp.SerializedIdentity, an MSP's id and a certificate in PEM."""
+
+from functools import lru_cache
+
+from cryptography import x509
+from fabric_protos.msp import identities_pb2
+from google.protobuf.message import DecodeError
+
+from zoneshare_protocols.errors import Malformed
+from zoneshare_protocols.stub import Creator
+
+
+def serialize(creator: Creator) -> bytes:
+    """The bytes that stand in headers and endorsements."""
+    message = identities_pb2.SerializedIdentity(mspid=creator.mspid, id_bytes=creator.certificate)
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
+
+
+@lru_cache(maxsize=4096)
+def parse(data: bytes) -> Creator:
+    """The identity that ``data`` spells; its certificate is not looked at. Raises Malformed."""
+    try:
+        message = identities_pb2.SerializedIdentity.FromString(data)
+    except DecodeError as cause:
+        raise Malformed("could not deserialize a SerializedIdentity") from cause
+    return Creator(message.mspid, message.id_bytes)
+
+
+@lru_cache(maxsize=4096)
+def certificate(pem: bytes) -> x509.Certificate:
+    """The X.509 certificate in ``pem``. Raises Malformed."""
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError as cause:
+        raise Malformed("the identity is not an X.509 certificate in PEM") from cause
