@@ -1,0 +1,165 @@
+"""What buyer, seller and watchtower say to each other: one canonical, tagged record a frame.
+
+The legal order on one connection::
+
+    buyer                      seller
+    Ask(data)              ->
+                           <-  Offer
+    Open(terms)            ->                      a new channel only
+                           <-  Accept              B's half of tx4
+    Opened(channel)        ->
+                           <-  Resumed             also the answer to Resume(channel)
+    Buy(request)           ->
+                           <-  Committed, Leaves...
+    Pay(T_i)               ->                      a window of them under way
+                           <-  Key(k_i, B's half of T_i)
+    Finish(T_n)            ->
+                           <-  Finished            T_n with both signatures
+
+Either side may answer with Refuse, which ends the connection. A watchtower takes Watch and answers Watching.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from zoneshare_protocols.codec import Count, Digest, Key32, Millis, Name, Record, Signature
+from zoneshare_protocols.sharing.records import (
+    ChannelTerms,
+    ChunkLeaf,
+    Request,
+    RevealedKey,
+    SignedState,
+)
+
+LEAVES_PER_PAGE = 8192
+"""About 1 MiB of leaves in one frame."""
+
+
+class Ask(Record, frozen=True, tag="ask/1"):
+    """Is this for sale, and on which terms?"""
+
+    data: Digest
+
+
+class Offer(Record, frozen=True, tag="offer/1"):
+    """What one file costs, and whom to open a channel with."""
+
+    data: Digest
+    name: str
+    size: Count
+    """Bytes of the file."""
+    chunk_size: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+    chunks: Annotated[int, msgspec.Meta(ge=1, le=2**32)]
+    price: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    zone: Name
+    account: Name
+    key: Key32
+    """B's Ed25519 key."""
+    window: Annotated[int, msgspec.Meta(ge=1, le=64)]
+    min_tick: Annotated[int, msgspec.Meta(ge=1)]
+    min_challenge: Annotated[int, msgspec.Meta(ge=1)]
+    min_open: Millis
+    """How long after now M must be at least, in ms."""
+    store: str
+    """Where the seller puts the ciphertexts: a folder or kubo's RPC; the buyer may reach them otherwise."""
+
+
+class Open(Record, frozen=True, tag="open/1"):
+    terms: ChannelTerms
+
+
+class Accept(Record, frozen=True, tag="accept/1"):
+    """B's half of tx4."""
+
+    channel: Name
+    payee_signature: Signature
+
+
+class Opened(Record, frozen=True, tag="opened/1"):
+    """The channel is on zone B's ledger."""
+
+    channel: Name
+
+
+class Resume(Record, frozen=True, tag="resume/1"):
+    """Go on with a channel after a break."""
+
+    channel: Name
+
+
+class Resumed(Record, frozen=True, tag="resumed/1"):
+    """The newest state B has signed, and so has a copy of; None when nothing was paid yet."""
+
+    channel: Name
+    newest: SignedState | None
+
+
+class Buy(Record, frozen=True, tag="buy/1"):
+    request: Request
+    signature: Signature
+
+
+class Committed(Record, frozen=True, tag="committed/1"):
+    """tx5 is on the ledger and the ciphertexts are in the store; the leaves follow in pages."""
+
+    trade: Digest
+    leaves: Count
+    sealed_secret: bytes
+    """The TradeSecret, sealed to PK_A."""
+
+
+class Leaves(Record, frozen=True, tag="leaves/1"):
+    trade: Digest
+    leaves: Annotated[tuple[ChunkLeaf, ...], msgspec.Meta(max_length=LEAVES_PER_PAGE)]
+
+
+class Pay(Record, frozen=True, tag="pay/1"):
+    """T_i with A's half."""
+
+    state: SignedState
+
+
+class Key(Record, frozen=True, tag="key/1"):
+    """B's half of T_i, and k_i sealed to A; empty where T_i only acknowledges."""
+
+    version: Count
+    payee_signature: Signature
+    sealed_key: bytes
+
+
+class Finish(Record, frozen=True, tag="finish/1"):
+    """T_n with A's half: settle at once."""
+
+    state: SignedState
+
+
+class Finished(Record, frozen=True, tag="finished/1"):
+    """T_n with both halves; B posts it."""
+
+    state: SignedState
+
+
+class Refuse(Record, frozen=True, tag="refuse/1"):
+    """An error in its one wire form (errors.to_wire)."""
+
+    error: Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class Watch(Record, frozen=True, tag="watch/1"):
+    """The newest state of a channel, and the keys it has not acknowledged."""
+
+    terms: ChannelTerms
+    state: SignedState
+    keys: tuple[RevealedKey, ...]
+
+
+class Watching(Record, frozen=True, tag="watching/1"):
+    channel: Name
+    version: Count
+
+
+Message = (
+    Ask | Offer | Open | Accept | Opened | Resume | Resumed | Buy | Committed | Leaves
+    | Pay | Key | Finish | Finished | Refuse | Watch | Watching
+)  # fmt: skip

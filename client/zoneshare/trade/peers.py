@@ -1,0 +1,74 @@
+"""Who is at the other end of a TLS session: an account of a zone, found from its Fabric certificate."""
+
+import ssl
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from zoneshare.identity import Identity
+from zoneshare_protocols.errors import Misuse, NotAllowed, ZoneshareError
+from zoneshare_protocols.fabric.msp import Msp
+from zoneshare_protocols.sharing.accounts import account_of
+from zoneshare_protocols.sharing.records import Trust
+from zoneshare_protocols.stub import Creator
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The other device: its account, and the zones whose CAs vouch for it."""
+
+    account: str
+    zones: frozenset[str]
+
+
+class PeerBook:
+    """The zones whose devices may talk to us, as our own ledger trusts them.
+
+    A session is bound to the account that the peer's certificate gives, never to a host name.
+    """
+
+    def __init__(self, trusted: Iterable[Trust]) -> None:
+        """Raises Misuse when nobody is trusted."""
+        self._msps = [
+            (trust.zone, Msp(mspid, roots, crls=trust.revoked)) for trust in trusted for mspid, roots in trust.roots
+        ]
+        if not self._msps:
+            raise Misuse("no zone is trusted, so no device can be talked to")
+
+    def identify(self, certificate: bytes) -> Peer:
+        """The peer with this certificate (DER). Raises NotAllowed when no trusted zone's CA vouches for it now."""
+        pem = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
+        now_ms = time.time_ns() // 1_000_000
+        vouched = []
+        for zone, msp in self._msps:
+            try:
+                msp.validate(Creator(msp.mspid, pem), now_ms)
+            except ZoneshareError:
+                continue
+            vouched.append((zone, account_of(msp.mspid, pem)))
+        accounts = {account for _, account in vouched}
+        if len(accounts) != 1:
+            raise NotAllowed("the other device's certificate is of no zone that is trusted here")
+        return Peer(accounts.pop(), frozenset(zone for zone, _ in vouched))
+
+    def context(self, identity: Identity, *, server: bool) -> ssl.SSLContext:
+        """TLS 1.3 under our Fabric identity; the other side must show a certificate of a trusted CA."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        roots = {root.decode() for _, msp in self._msps for root in msp.roots}
+        context.load_verify_locations(cadata="\n".join(sorted(roots)))
+        key = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        # ssl takes a certificate and its key from a file only.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "identity.pem"
+            path.touch(mode=0o600)
+            path.write_bytes(identity.certificate + key)
+            context.load_cert_chain(path)
+        return context

@@ -1,0 +1,198 @@
+"""Frames over mutually authenticated TLS 1.3: four bytes of length, then one canonical record."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from zoneshare.identity import Identity
+from zoneshare.trade.messages import Message, Refuse
+from zoneshare.trade.peers import Peer, PeerBook
+from zoneshare_protocols.codec import decode, encode
+from zoneshare_protocols.errors import (
+    LedgerFailed,
+    LimitExceeded,
+    Malformed,
+    Misuse,
+    NotAllowed,
+    RuleBroken,
+    ZoneshareError,
+    from_wire,
+    to_wire,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_FRAME = 4 << 20
+"""Bytes of one message; a longer one is refused by its length, before it is read."""
+HANDSHAKE_S = 10.0
+_READ = 1 << 18
+
+M = TypeVar("M")
+
+
+class PeerGone(LedgerFailed):
+    """The other device closed the connection, broke it off in a message, or did not answer in time."""
+
+    retryable = True
+
+
+class Connection:
+    """One session with one account of the other zone. Not for use by several tasks at once in one direction."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer, timeout: float = 60.0
+    ) -> None:
+        self.peer = peer
+        self._reader = reader
+        self._writer = writer
+        self._timeout = timeout
+        self._buffer = bytearray()
+        self._ready: list[Message] = []
+
+    async def send(self, *messages: Message) -> None:
+        """Raises PeerGone."""
+        frames = bytearray()
+        for message in messages:
+            body = encode(message)
+            if len(body) > MAX_FRAME:
+                raise LimitExceeded("a message is too long to send", value=len(body), limit=MAX_FRAME)
+            frames += len(body).to_bytes(4, "big") + body
+        try:
+            self._writer.write(frames)
+            await asyncio.wait_for(self._writer.drain(), self._timeout)
+        except (OSError, TimeoutError) as cause:
+            raise PeerGone("the other device is gone") from cause
+
+    async def receive_many(self, timeout: float | None = None) -> list[Message]:
+        """All messages at hand, at least one. Raises PeerGone, Malformed, LimitExceeded, or what the peer refused with.
+
+        ``timeout`` in seconds; the connection's own when None.
+        """
+        messages, self._ready = self._ready, []
+        while not messages:
+            messages = self._take_frames()
+            if not messages:
+                await self._read(timeout)
+        return messages
+
+    async def receive(self, kind: type[M], timeout: float | None = None) -> M:
+        """The next message, which must be a ``kind``; raises as :meth:`receive_many`."""
+        first, *rest = await self.receive_many(timeout)
+        self._ready = rest
+        if not isinstance(first, kind):
+            raise Malformed(f"expected {kind.__name__}, and got {type(first).__name__}")
+        return first
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(self._writer.wait_closed(), 1.0)
+
+    async def refuse(self, error: ZoneshareError) -> None:
+        """Tell the other side why, if it still listens."""
+        with contextlib.suppress(ZoneshareError):
+            await self.send(Refuse(to_wire(error)[:4096]))
+
+    async def _read(self, timeout: float | None) -> None:
+        try:
+            data = await asyncio.wait_for(self._reader.read(_READ), timeout or self._timeout)
+        except TimeoutError as cause:
+            raise PeerGone("the other device did not answer in time") from cause
+        except ssl.SSLError as cause:
+            raise NotAllowed("the other device does not take our certificate") from cause
+        except OSError as cause:
+            raise PeerGone("the other device is gone") from cause
+        if not data:
+            inside = " in the middle of a message" if self._buffer else ""
+            raise PeerGone(f"the other device closed the connection{inside}")
+        self._buffer += data
+
+    def _take_frames(self) -> list[Message]:
+        messages: list[Message] = []
+        start = 0
+        while len(self._buffer) >= start + 4:
+            size = int.from_bytes(self._buffer[start : start + 4], "big")
+            if size > MAX_FRAME:
+                raise LimitExceeded(
+                    "the other device announces a message too long to read", value=size, limit=MAX_FRAME
+                )
+            if len(self._buffer) < start + 4 + size:
+                break
+            message = _message(bytes(self._buffer[start + 4 : start + 4 + size]))
+            if isinstance(message, Refuse):
+                if messages:
+                    break
+                raise from_wire(message.error) or RuleBroken("the other device refused, and did not say why")
+            messages.append(message)
+            start += 4 + size
+        del self._buffer[:start]
+        return messages
+
+
+async def connect(host: str, port: int, identity: Identity, book: PeerBook) -> Connection:
+    """A session with whoever listens there. Raises PeerGone; NotAllowed when no trusted CA vouches for it."""
+    context = book.context(identity, server=False)
+    opening = asyncio.open_connection(host, port, ssl=context, limit=_READ)
+    try:
+        reader, writer = await asyncio.wait_for(opening, HANDSHAKE_S)
+    except ssl.SSLCertVerificationError as cause:
+        raise NotAllowed("the other device's certificate is of no zone that is trusted here") from cause
+    except (OSError, TimeoutError) as cause:
+        raise PeerGone(f"cannot reach a device at {host}:{port}") from cause
+    try:
+        return Connection(reader, writer, _peer(writer, book))
+    except ZoneshareError:
+        writer.close()
+        raise
+
+
+async def serve(
+    host: str, port: int, identity: Identity, book: PeerBook, handle: Callable[[Connection], Awaitable[None]]
+) -> asyncio.Server:
+    """Listen; ``handle`` gets every session, and a zoneshare error it raises is told to the peer.
+
+    Raises Misuse when the port is in use.
+    """
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            connection = Connection(reader, writer, _peer(writer, book))
+        except ZoneshareError as refused:
+            log.warning("a device was turned away: %s", refused)
+            writer.close()
+            return
+        try:
+            await handle(connection)
+        except PeerGone:
+            log.info("%s is gone", connection.peer.account)
+        except ZoneshareError as refused:
+            log.warning("%s was refused: %s", connection.peer.account, refused)
+            await connection.refuse(refused)
+        finally:
+            await connection.close()
+
+    context = book.context(identity, server=True)
+    try:
+        return await asyncio.start_server(
+            accepted, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S, limit=_READ
+        )
+    except OSError as cause:
+        raise Misuse(f"cannot listen on {host}:{port}: {cause.strerror or cause}") from cause
+
+
+def _peer(writer: asyncio.StreamWriter, book: PeerBook) -> Peer:
+    tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
+    certificate = tls.getpeercert(binary_form=True)
+    if certificate is None:
+        raise NotAllowed("the other device showed no certificate")
+    return book.identify(certificate)
+
+
+def _message(frame: bytes) -> Message:
+    try:
+        return decode(Message, frame)  # type: ignore[arg-type]  # a union of records is no class, and decodes as one
+    except Malformed as cause:
+        raise Malformed("a frame from the other device is not a message") from cause
