@@ -1,8 +1,7 @@
 """The Ledger port: all the client knows of a ledger. Adapters: gateway (a peer over gRPC), embedded, hfc."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from zoneshare_protocols.errors import LedgerFailed
 from zoneshare_protocols.sharing.records import EndorsedQuery
@@ -49,6 +48,18 @@ class Refused(LedgerFailed):
     """The network refuses the transaction (policy, signature, channel …); carries Fabric's own code."""
 
 
+class BadAnswer(LedgerFailed):
+    """The network's answer is not to what was asked, or not signed by whom it should be: nothing was signed or sent."""
+
+
+class EventStream(Protocol):
+    """Chaincode events in order, for ever; ``close``, from any thread, ends it."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> ChaincodeEvent: ...
+    def close(self) -> None: ...
+
+
 class Ledger(Protocol):
     """One channel of one network, seen by one identity. Methods block; all are safe to call from many threads."""
 
@@ -64,7 +75,8 @@ class Ledger(Protocol):
         Raises the contract's own error, Conflict when retries run out, Refused, LedgerUnavailable, CommitUnknown.
         """
 
-    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery: ...
+    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
+        """The query's answer with the endorsers' signatures: nothing is ordered. Raises as :meth:`evaluate`."""
 
-    def events(self, from_block: int = 0) -> Iterator[ChaincodeEvent]:
-        """Chaincode events from a block on, for ever; close the generator to stop."""
+    def events(self, from_block: int | None = None) -> EventStream:
+        """Chaincode events from a block on (included); from now on when None. A lost connection is taken up again."""

@@ -1,0 +1,1 @@
+"""The command ``zoneshare``: a shell over the SDK."""

@@ -1,0 +1,50 @@
+"""From what a gateway answers when it does not do as asked to the typed error for it."""
+
+import re
+
+from zoneshare.ledger import Conflict, LedgerUnavailable, Refused
+from zoneshare.transport import TransportFailure
+from zoneshare_protocols.errors import ZoneshareError, from_wire
+
+VALID = "VALID"
+CONFLICTS = frozenset({"MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT"})
+UNCLEAR = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL"})
+"""After these a transaction that was sent to be ordered may be on the ledger or not."""
+_TRY_AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
+_CHAINCODE = re.compile(r"chaincode response (\d+), (.*)", re.DOTALL)
+_DIVERGENT = "ProposalResponsePayloads do not match"
+_NO_CHANNEL = "failed to get config for channel"
+_TOO_LARGE = "larger than max"
+
+
+def refusal(failure: TransportFailure) -> ZoneshareError:
+    """The error for a call that failed before anything was ordered.
+
+    A contract's own error comes back whole. Divergent endorsements are a Conflict: endorsers at different heights
+    read different states.
+    """
+    texts = (*failure.details, failure.message)
+    for text in texts:
+        contract = from_wire(text)
+        if contract is not None:
+            return contract
+    for text in texts:
+        answer = _CHAINCODE.search(text)
+        if answer is not None:
+            return Refused(f"the chaincode refused: {answer.group(2)}", code=failure.code, status=int(answer.group(1)))
+        if _DIVERGENT in text:
+            return Conflict("the endorsers came to different results", code=failure.code)
+        if _NO_CHANNEL in text:
+            return Refused(text, code=failure.code)
+    text = texts[0] or "no reason given"
+    busy = failure.code == "RESOURCE_EXHAUSTED" and _TOO_LARGE not in text
+    if busy or failure.code in _TRY_AGAIN:
+        return LedgerUnavailable(f"no answer from the network: {text}", code=failure.code)
+    return Refused(text, code=failure.code)
+
+
+def invalid(code: str, tx_id: str) -> ZoneshareError:
+    """The error for a transaction that its block found invalid, with Fabric's validation code."""
+    if code in CONFLICTS:
+        return Conflict("another transaction was first", code=code, tx_id=tx_id)
+    return Refused("the network found the transaction invalid", code=code, tx_id=tx_id)
