@@ -2,19 +2,29 @@
 
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 from cryptography.x509.oid import NameOID
 
-from zoneshare_protocols.codec import Key32, Name, Record, Signature, digest, encode
-from zoneshare_protocols.errors import AlreadyExists, BadSignature, Malformed
-from zoneshare_protocols.sharing.keys import montgomery
+from zoneshare_protocols.codec import Key32, Name, Record, Signature, digest
+from zoneshare_protocols.errors import AlreadyExists, Malformed
+from zoneshare_protocols.sharing.keys import check_signature, envelope_key_of
 from zoneshare_protocols.sharing.records import Account
 
 ADMIN = "admin"
 """The node OU of an organisation's administrators, as Fabric's MSPs have it."""
+
+_P = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _P - 1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    }
+)
+"""u of the points of order 1, 2, 4 and 8 (RFC 7748, section 7): anybody can sign for such a key."""
 
 
 class Submitter(Record, frozen=True, tag="zoneshare/account-id/1"):
@@ -59,12 +69,11 @@ def check_registration(present: Account | None, claim: Registration, possession:
     Open channels are not touched: their terms carry the keys they were opened with. Raises Malformed when the X25519
     key is not the Ed25519 key's Montgomery form, BadSignature, and AlreadyExists when these keys are bound already.
     """
-    if montgomery(claim.signing_key) != claim.envelope_key:
+    if envelope_key_of(claim.signing_key) != claim.envelope_key:
         raise Malformed("the X25519 key is not the Ed25519 key's Montgomery form", account=claim.account)
-    try:
-        Ed25519PublicKey.from_public_bytes(claim.signing_key).verify(possession, encode(claim))
-    except InvalidSignature as cause:
-        raise BadSignature("the proof of possession does not verify", account=claim.account) from cause
+    if int.from_bytes(claim.envelope_key, "little") in _SMALL_ORDER:
+        raise Malformed("a key of small order has no secret", account=claim.account)
+    check_signature(claim.signing_key, claim, possession, "registrant")
     account = Account(id=claim.account, signing_key=claim.signing_key, envelope_key=claim.envelope_key)
     if present == account:
         raise AlreadyExists("the account has these keys already", account=claim.account)

@@ -278,6 +278,21 @@ class Account(Record, frozen=True, tag="zoneshare/account/1"):
     """X25519: keys are sealed to it."""
 
 
+class Issue(Record, frozen=True, tag="zoneshare/issue/1"):
+    """New money in a zone."""
+
+    to: Name
+    amount: Amount
+
+
+class Transfer(Record, frozen=True, tag="zoneshare/transfer/1"):
+    """Money from one account of a zone to another."""
+
+    source: Name
+    to: Name
+    amount: Amount
+
+
 class MacroStatus(StrEnum):
     OFFERED = "offered"
     PAID = "paid"

@@ -1,0 +1,19 @@
+"""The chaincode ``zoneshare``: all contracts in one, found as an entry point by whoever hosts it."""
+
+from collections.abc import Callable
+
+from zoneshare_chaincode.accounts import Accounts
+from zoneshare_chaincode.base import ContractChaincode
+from zoneshare_chaincode.crosszone import CrossZone
+from zoneshare_chaincode.governance import Governance
+from zoneshare_chaincode.money import Money
+from zoneshare_protocols.stub import Chaincode
+
+
+def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Chaincode:
+    """The chaincode for a channel governed by these MSP ids together; ``clock_ms`` is the endorser's clock.
+
+    Raises Misuse when there are none, or one twice.
+    """
+    contracts = (Governance(organisations), Accounts(), Money(), CrossZone())
+    return ContractChaincode(contracts, clock_ms)
