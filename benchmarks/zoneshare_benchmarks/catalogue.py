@@ -1,0 +1,11 @@
+"""All figures, in the order they are reported."""
+
+from zoneshare_benchmarks.figure import Figure
+
+
+def figures() -> dict[str, Figure]:
+    """Every figure by its name."""
+    from zoneshare_benchmarks import channels, chunks
+
+    parts = [*channels.FIGURES, *chunks.FIGURES]
+    return {figure.name: figure for figure in parts}
