@@ -53,7 +53,7 @@ def genesis(
     creator: bytes,
     nonce: bytes,
     timestamp_ms: int,
-    limits: BatchLimits = BatchLimits(),  # noqa: B008 - frozen
+    limits: BatchLimits = BatchLimits(),
 ) -> common_pb2.Block:
     """Block 0 of a new channel: groups, MSPs, policies and capabilities as configtxgen makes them.
 

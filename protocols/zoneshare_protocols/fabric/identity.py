@@ -4,26 +4,21 @@ from functools import lru_cache
 
 from cryptography import x509
 from fabric_protos.msp import identities_pb2
-from google.protobuf.message import DecodeError
 
 from zoneshare_protocols.errors import Malformed
+from zoneshare_protocols.fabric import wire
 from zoneshare_protocols.stub import Creator
 
 
 def serialize(creator: Creator) -> bytes:
     """The bytes that stand in headers and endorsements."""
-    message = identities_pb2.SerializedIdentity(mspid=creator.mspid, id_bytes=creator.certificate)
-    data: bytes = message.SerializeToString(deterministic=True)
-    return data
+    return wire.write(identities_pb2.SerializedIdentity(mspid=creator.mspid, id_bytes=creator.certificate))
 
 
 @lru_cache(maxsize=4096)
 def parse(data: bytes) -> Creator:
     """The identity that ``data`` spells; its certificate is not looked at. Raises Malformed."""
-    try:
-        message = identities_pb2.SerializedIdentity.FromString(data)
-    except DecodeError as cause:
-        raise Malformed("could not deserialize a SerializedIdentity") from cause
+    message = wire.read(identities_pb2.SerializedIdentity, data)
     return Creator(message.mspid, message.id_bytes)
 
 
