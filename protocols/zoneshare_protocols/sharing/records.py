@@ -184,6 +184,18 @@ class Channel(Record, frozen=True, tag="zoneshare/channel/1"):
     """To A's zone, once settled: the rest of the deposit and what B's bond lost."""
 
 
+class ChannelEvent(Record, frozen=True, tag="zoneshare/channel-event/1"):
+    """What every function of the ``escrow`` contract tells who listens; the event's name is the function's."""
+
+    channel: Name
+    phase: Phase
+    """After it."""
+    version: Count
+    """Of the posted state; 0 while there is none."""
+    trade: bytes
+    """Digest of the Commitment that was committed to or complained about; else empty."""
+
+
 class Destination(StrEnum):
     CHANNEL = "channel"
     ACCOUNT = "account"
