@@ -87,7 +87,8 @@ def test_a_function_is_found_decoded_and_answered(net: MemoryNetwork) -> None:
 def test_what_does_not_fit_is_refused_and_changes_nothing(
     net: MemoryNetwork, args: tuple[object, ...], error: type
 ) -> None:
-    simulation = net["a"].endorse(WHO, *args)
+    function, *arguments = args
+    simulation = net["a"].endorse(WHO, str(function), *arguments)
     assert simulation.response.status == 500
     assert "\n" not in simulation.response.message
     assert simulation.writes == {}
