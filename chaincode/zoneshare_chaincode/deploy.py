@@ -5,6 +5,7 @@ from collections.abc import Callable
 from zoneshare_chaincode.accounts import Accounts
 from zoneshare_chaincode.base import ContractChaincode
 from zoneshare_chaincode.crosszone import CrossZone
+from zoneshare_chaincode.escrow import Escrow
 from zoneshare_chaincode.governance import Governance
 from zoneshare_chaincode.money import Money
 from zoneshare_protocols.stub import Chaincode
@@ -15,5 +16,5 @@ def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Ch
 
     Raises Misuse when there are none, or one twice.
     """
-    contracts = (Governance(organisations), Accounts(), Money(), CrossZone())
+    contracts = (Governance(organisations), Accounts(), Money(), CrossZone(), Escrow())
     return ContractChaincode(contracts, clock_ms)

@@ -2,8 +2,8 @@
 
 The caller writes down what a method returns before it sends it or acts on it; from what is written down the side is
 built again after a crash. Legal order, for one trade: ``begin_trade``, ``sign_next`` at most ``window`` times ahead,
-``on_release`` for every answer in order, ``acknowledge`` for every plaintext found right; ``sign_ack`` and ``sign_final``
-at the end.
+``on_release`` for every answer in order, ``acknowledge`` for every plaintext found right; ``sign_ack`` or
+``sign_final`` at the end.
 """
 
 from collections import deque
