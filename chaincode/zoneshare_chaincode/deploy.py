@@ -7,7 +7,9 @@ from zoneshare_chaincode.base import ContractChaincode
 from zoneshare_chaincode.crosszone import CrossZone
 from zoneshare_chaincode.escrow import Escrow
 from zoneshare_chaincode.governance import Governance
+from zoneshare_chaincode.macro import MacroTrades
 from zoneshare_chaincode.money import Money
+from zoneshare_chaincode.registry import Registry
 from zoneshare_protocols.stub import Chaincode
 
 
@@ -16,5 +18,13 @@ def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Ch
 
     Raises Misuse when there are none, or one twice.
     """
-    contracts = (Governance(organisations), Accounts(), Money(), CrossZone(), Escrow())
+    contracts = (
+        Governance(organisations),
+        Accounts(),
+        Money(),
+        CrossZone(),
+        Escrow(),
+        MacroTrades(),
+        Registry(),
+    )
     return ContractChaincode(contracts, clock_ms)

@@ -199,6 +199,7 @@ class ChannelEvent(Record, frozen=True, tag="zoneshare/channel-event/1"):
 class Destination(StrEnum):
     CHANNEL = "channel"
     ACCOUNT = "account"
+    MACRO = "macro"
 
 
 class OutboundStatus(StrEnum):
@@ -217,7 +218,7 @@ class Outbound(Record, frozen=True, tag="zoneshare/outbound/1"):
     dest_zone: Name
     kind: Destination
     dest: Name
-    """The channel's id, or the account, that zone alone may credit."""
+    """The channel's id, the account, or the macro-transaction's id, that zone alone may credit."""
     amount: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     before: Millis
     """The other zone takes it before this moment, and makes a tombstone after it; 0: no deadline."""
@@ -315,18 +316,38 @@ class MacroStatus(StrEnum):
     REFUNDED = "refunded"
 
 
-class Macro(Record, frozen=True, tag="zoneshare/macro/1"):
-    """A large trade, recorded in full on the ledger (layer one of the paper)."""
+class MacroTerms(Record, frozen=True, tag="zoneshare/macro-terms/1"):
+    """What a large trade is about. Its id is the digest of its terms. All times are of the seller's zone."""
 
-    id: Name
     seller_zone: Name
     seller: Name
     buyer_zone: Name
     buyer: Name
+    arbiter: Name
+    """The account that decides a dispute."""
     goods: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-    goods_hash: bytes
+    goods_hash: Annotated[bytes, msgspec.Meta(max_length=32)]
     """SHA-256 of the goods or of the contract about them; empty when there is none."""
     amount: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    pay_before: Millis
+    deliver_before: Millis
+    """After it, and the margin, the buyer takes back what it paid."""
+    dispute_before: Millis
+    """After it, and the margin, the seller takes its money for what it delivered."""
+    decide_before: Millis
+    """After it, and the margin, a dispute nobody decided is the buyer's."""
+    nonce: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+
+    @property
+    def id(self) -> str:
+        """64 hex digits."""
+        return digest(self).hex()
+
+
+class Macro(Record, frozen=True, tag="zoneshare/macro/1"):
+    """A large trade, recorded in full on the seller's zone's ledger (layer one of the paper)."""
+
+    terms: MacroTerms
     status: MacroStatus
 
 
@@ -341,6 +362,13 @@ class ZoneInfo(Record, frozen=True, tag="zoneshare/zone/1"):
     trust: Trust
 
 
+class ZoneLoad(Record, frozen=True, tag="zoneshare/zone-load/1"):
+    """A zone and the number of its devices, as of the last fold."""
+
+    zone: ZoneInfo
+    load: int
+
+
 class Device(Record, frozen=True, tag="zoneshare/device/1"):
     """A device in the registry: where it is, and the zone the contract put it in."""
 
@@ -349,3 +377,4 @@ class Device(Record, frozen=True, tag="zoneshare/device/1"):
     longitude_e6: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)]
     zone: Name
     moves: Count
+    """From one zone to another."""
