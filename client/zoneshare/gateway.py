@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
@@ -26,6 +27,8 @@ from zoneshare_protocols.sharing.records import EndorsedQuery
 CHAINCODE = "zoneshare"
 NONCE_SIZE = 24
 FAILURE_STATUS = 400
+
+R = TypeVar("R")
 
 
 def now_ms() -> int:
@@ -115,17 +118,13 @@ class GatewayLedger:
 
     def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
         """As the port says. Every retry after a conflict is a new proposal, with an id of its own."""
-        again = Retrying(
-            retry=retry_if_exception_type(Conflict),
-            stop=stop_after_attempt(self._retries.conflicts),
-            wait=wait_random_exponential(multiplier=self._retries.pause, max=self._retries.longest),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return again(self._submit_once, function, args, transient)
+        return self._again(self._submit_once, function, args, transient)
 
     def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
         """The gateway's Endorse without Submit: the endorsers sign, nothing is ordered."""
+        return self._again(self._query_once, function, args)
+
+    def _query_once(self, function: str, args: tuple[bytes, ...]) -> EndorsedQuery:
         proposal, tx_id = self._proposal(function, args, None)
         answer = self._endorse(proposal, tx_id)
         header = common_pb2.Header.FromString(proposal.header)
@@ -158,14 +157,27 @@ class GatewayLedger:
 
     def _submit_once(self, function: str, args: tuple[bytes, ...], transient: dict[str, bytes] | None) -> Committed:
         proposal, tx_id = self._proposal(function, args, transient)
-        try:
-            answer = self._endorse(proposal, tx_id)
-            block = self._order(answer.payload, tx_id)
-        except Conflict:
-            with self._lock:
-                self.conflicts += 1
-            raise
+        answer = self._endorse(proposal, tx_id)
+        block = self._order(answer.payload, tx_id)
         return Committed(tx_id, block, answer.action.response.payload)
+
+    def _again(self, attempt: Callable[..., R], *args: Any) -> R:
+        def counted() -> R:
+            try:
+                return attempt(*args)
+            except Conflict:
+                with self._lock:
+                    self.conflicts += 1
+                raise
+
+        again = Retrying(
+            retry=retry_if_exception_type(Conflict),
+            stop=stop_after_attempt(self._retries.conflicts),
+            wait=wait_random_exponential(multiplier=self._retries.pause, max=self._retries.longest),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return again(counted)
 
     def _endorse(self, proposal: proposal_pb2.Proposal, tx_id: str) -> transactions.Transaction:
         request = gateway_pb2.EndorseRequest(
@@ -189,7 +201,7 @@ class GatewayLedger:
             raise RuleBroken("it is headed otherwise than the proposal")
         payload = proposals.without_transient(proposal.payload)
         wanted = proposals.proposal_hash(header.channel_header, header.signature_header, payload)
-        if answer.proposal_hash != wanted or answer.action.proposal_hash != wanted:
+        if answer.action.proposal_hash != wanted:
             raise RuleBroken("it is for another proposal", wanted=wanted.hex(), hash=answer.action.proposal_hash.hex())
         if answer.action.chaincode != self.chaincode:
             raise RuleBroken("another chaincode answered", chaincode=answer.action.chaincode)

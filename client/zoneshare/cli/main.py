@@ -67,7 +67,7 @@ _OWN: Mapping[str, Command] = {
     "seller": Command("Sell files.", _trade),
     "buy": Command("Buy a file, chunk by chunk.", _trade),
     "watchtower": Command("Answer old states for a device that sleeps.", _trade),
-    "demo": Command("Watch a file being sold between two zones, and four frauds fail.", _trade),
+    "demo": Command("Watch a file being sold, and four frauds fail.", _trade),
 }
 _HELP = {
     "network": "Run a Fabric network on this machine, for development.",
@@ -89,7 +89,7 @@ def _brought(point: EntryPoint) -> Command:
 
 def build(arguments: Sequence[str]) -> typer.Typer:
     """The root app for these arguments: the command that they name is real, the others are a line of help each."""
-    root = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=INTRO)
+    root = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=INTRO)
     root.callback()(_root)
     known = commands()
     name = next((word for word in arguments if not word.startswith("-")), None)
