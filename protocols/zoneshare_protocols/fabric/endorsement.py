@@ -1,6 +1,6 @@
 """Endorsements: what a peer signs of a simulated proposal."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -101,21 +101,13 @@ def endorse(
 
 
 def verify_endorsement(
-    payload: bytes,
-    endorser: bytes,
-    signature: bytes,
-    msp_of: Callable[[str], Msp | None],
-    at_ms: int | None = None,
+    payload: bytes, endorser: bytes, signature: bytes, msps: Mapping[str, Msp], at_ms: int | None = None
 ) -> Identity:
-    """The endorser whose signature over ``payload`` this is; ``msp_of`` knows the MSPs by id.
-
-    Raises Malformed, NotAllowed, BadSignature.
-    """
+    """The endorser whose signature over ``payload`` this is. Raises Malformed, NotAllowed, BadSignature."""
     creator = identity.parse(endorser)
-    msp = msp_of(creator.mspid)
-    if msp is None:
+    if creator.mspid not in msps:
         raise NotAllowed(f"MSP {creator.mspid} is unknown")
-    found = msp.validate(creator, at_ms)
+    found = msps[creator.mspid].validate(creator, at_ms)
     found.verify(signature, payload + endorser)
     return found
 

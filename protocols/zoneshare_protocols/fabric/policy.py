@@ -11,7 +11,9 @@ from fabric_protos.common import policies_pb2
 from zoneshare_protocols.errors import Malformed
 from zoneshare_protocols.fabric import wire
 from zoneshare_protocols.fabric.msp import Identity
-from zoneshare_protocols.fabric.policy_text import parse_policy as parse_policy
+from zoneshare_protocols.fabric.policy_text import parse_policy
+
+__all__ = ["ImplicitMetaPolicy", "Policy", "Rule", "SignaturePolicy", "parse_policy"]
 
 _DEEPEST = 32
 

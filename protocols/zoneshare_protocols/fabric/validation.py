@@ -1,24 +1,23 @@
 """What a committing peer does with a block: a validation code for every transaction, and the state that follows."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from fabric_protos.common import common_pb2
 
 from zoneshare_protocols.errors import RuleBroken
-from zoneshare_protocols.fabric import endorsement, proposal, transaction
-from zoneshare_protocols.fabric.flags import InvalidTransaction
-from zoneshare_protocols.fabric.flags import TxFlag as TxFlag
+from zoneshare_protocols.fabric import endorsement, identity, proposal, transaction
+from zoneshare_protocols.fabric.flags import InvalidTransaction, TxFlag
 from zoneshare_protocols.fabric.msp import Identity, Msp
-from zoneshare_protocols.fabric.mvcc import BlockState, writes
-from zoneshare_protocols.fabric.mvcc import Update as Update
+from zoneshare_protocols.fabric.mvcc import BlockState, Update, Versions, writes
 from zoneshare_protocols.fabric.policy import Policy
 from zoneshare_protocols.fabric.rwset import Version
 from zoneshare_protocols.fabric.transaction import Signed, Transaction
 
+__all__ = ["BlockValidation", "TxFlag", "Update", "View", "state_updates", "validate_block"]
 
-class View(Protocol):
+
+class View(Versions, Protocol):
     """The channel as of the block before: what validation needs to know of it."""
 
     @property
@@ -26,12 +25,6 @@ class View(Protocol):
     def msp(self, mspid: str) -> Msp | None: ...
     def endorsement_policy(self, chaincode: str) -> Policy | None:
         """None where no such chaincode is committed on the channel."""
-
-    def version(self, namespace: str, key: str) -> Version | None:
-        """Where the key was last written; None where it is not there (or was deleted)."""
-
-    def versions(self, namespace: str, start: str, end: str) -> Iterable[tuple[str, Version]]:
-        """Keys from ``start`` (included) to ``end`` (excluded; "": no end), in order of their UTF-8 bytes."""
 
     def has_transaction(self, tx_id: str) -> bool:
         """Whether a transaction of this id is on the chain, valid or not."""
@@ -146,7 +139,10 @@ def _endorsers(found: Transaction, view: View) -> list[Identity]:
     good = []
     for endorser, signature in found.endorsements:
         try:
-            good.append(endorsement.verify_endorsement(found.response_payload, endorser, signature, view.msp))
+            mspid = identity.parse(endorser).mspid
+            msp = view.msp(mspid)
+            msps = {} if msp is None else {mspid: msp}
+            good.append(endorsement.verify_endorsement(found.response_payload, endorser, signature, msps))
         except RuleBroken:
             continue
     return good

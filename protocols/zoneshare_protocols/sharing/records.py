@@ -270,6 +270,8 @@ class Trust(Record, frozen=True, tag="zoneshare/trust/1"):
     revoked: tuple[bytes, ...]
     """Certificate revocation lists (PEM)."""
     version: Count
+    chaincode_version: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """The one its endorsers must run; "" takes any that its organisations have agreed on."""
 
 
 class ZoneParameters(Record, frozen=True, tag="zoneshare/zone-parameters/1"):
