@@ -46,6 +46,10 @@ class LedgerFailed(ZoneshareError):
     retryable = False
 
 
+class PeerRefused(LedgerFailed):
+    """A peer refused what a contract asked of it (a read, a write, a query), in the peer's own words."""
+
+
 class Misuse(ZoneshareError):
     """Called with something that can never be right."""
 
