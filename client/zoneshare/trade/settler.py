@@ -1,0 +1,125 @@
+"""To the end of a channel on the ledger, whatever the other side does: post, answer, open the window, settle."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+from zoneshare.trade.escrow import Escrow
+from zoneshare.trade.moment import Clock, persist
+from zoneshare_protocols.errors import LedgerFailed, RuleBroken
+from zoneshare_protocols.sharing.application import application
+from zoneshare_protocols.sharing.records import Channel, Evidence, Phase, RevealedKey, SignedState
+
+log = logging.getLogger(__name__)
+
+LOOK_MS = 30_000
+"""A channel is looked at so often, at least, should an event of its be missed."""
+
+
+class Act(StrEnum):
+    WAIT = "wait"
+    CLOSE = "close"
+    CHALLENGE = "challenge"
+    BEGIN_CHALLENGE = "begin_challenge"
+    SETTLE = "settle"
+    SETTLE_FINAL = "settle_final"
+    DONE = "done"
+
+
+class Step(NamedTuple):
+    act: Act
+    at: int = 0
+    """For a wait: until when, in ms."""
+
+
+class Holding(NamedTuple):
+    """What a party, or its watchtower, can show: the newest state with both signatures, and the keys it owes."""
+
+    signed: SignedState
+    keys: tuple[RevealedKey, ...] = ()
+    answers: bool = True
+    """Whether an older posted state is answered: A has no reason to, since older states pay B less."""
+
+
+def next_step(channel: Channel, holding: Holding, now: int, margin: int) -> Step:
+    """What to do next about ``channel`` as the ledger has it; ``now`` and ``margin`` in ms. Pure."""
+    state = holding.signed.state
+    if channel.phase is Phase.SETTLED:
+        return Step(Act.DONE)
+    if state.final:
+        return Step(Act.SETTLE_FINAL)
+    if channel.posted is None:
+        return Step(Act.CLOSE) if now >= state.lock else Step(Act.WAIT, state.lock)
+    if holding.answers and _supersedes(channel, channel.posted, holding):
+        return Step(Act.CHALLENGE)
+    if channel.phase is Phase.CLOSING:
+        return Step(Act.BEGIN_CHALLENGE)
+    due = channel.challenge_from + channel.terms.challenge + margin
+    return Step(Act.SETTLE) if now >= due else Step(Act.WAIT, due)
+
+
+def _supersedes(channel: Channel, posted: SignedState, holding: Holding) -> bool:
+    state = holding.signed.state
+    if state.version != posted.state.version:
+        return state.version > posted.state.version
+    complete = application(state.app).complete(state.app_state, holding.keys)
+    return complete and len(holding.keys) > len(channel.revealed)
+
+
+class Settler:
+    """Drives channels of one zone. ``margin`` is the zone's, in ms."""
+
+    def __init__(self, escrow: Escrow, margin: int, clock: Clock) -> None:
+        self._escrow, self._margin, self._clock = escrow, margin, clock
+
+    async def drive(
+        self,
+        channel: str,
+        holding: Callable[[], Holding],
+        changed: asyncio.Event,
+        look: Callable[[Channel], Awaitable[None]] | None = None,
+    ) -> Channel:
+        """See a channel through to its settlement; the settled channel.
+
+        ``holding`` is asked anew before every step. ``changed`` wakes it (an event of the channel, a newer state).
+        ``look`` sees the channel as the ledger has it before anything is done, for instance to complain.
+        """
+        while True:
+            # Cleared first: what happens from here on will wake the wait below.
+            changed.clear()
+            present = await persist(self._clock, lambda: asyncio.to_thread(self._escrow.channel, channel))
+            if look is not None:
+                await look(present)
+            now = self._clock.now_ms()
+            step = next_step(present, held := holding(), now, self._margin)
+            if step.act is Act.DONE:
+                return present
+            if step.act is Act.WAIT:
+                await self._clock.wait(max(1, min(step.at - now, LOOK_MS)), changed)
+                continue
+            try:
+                await asyncio.to_thread(self._act, channel, step.act, held)
+            except RuleBroken as refused:
+                # Another was faster, or the endorser's clock is behind ours: look again.
+                log.info("%s of %s was refused: %s", step.act, channel, refused)
+                await self._clock.wait(1_000, changed)
+            except LedgerFailed as failed:
+                log.warning("%s of %s failed, and is tried again: %s", step.act, channel, failed)
+                await self._clock.wait(1_000, changed)
+
+    def _act(self, channel: str, act: Act, holding: Holding) -> None:
+        match act:
+            case Act.CLOSE:
+                self._escrow.close(holding.signed, Evidence(holding.keys))
+            case Act.CHALLENGE:
+                self._escrow.challenge(holding.signed, Evidence(holding.keys))
+            case Act.BEGIN_CHALLENGE:
+                self._escrow.begin_challenge(channel)
+            case Act.SETTLE:
+                self._escrow.settle(channel)
+            case Act.SETTLE_FINAL:
+                self._escrow.settle_final(holding.signed)
+            case _:
+                pass
