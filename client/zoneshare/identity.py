@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.identity import serialize
@@ -60,11 +62,24 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def load_identity(folder: Path) -> Identity:
-    """The identity in ``folder``. Raises Misuse, in one line, for what is missing or does not fit together."""
+def signing_request(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
+    """A PKCS #10 request (PEM) for a certificate over ``key``. Raises Misuse for a name no certificate can have."""
+    try:
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    except ValueError as cause:
+        raise Misuse(f"not a name for an identity: {cause}", name=name) from cause
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
+    return request.public_bytes(Encoding.PEM)
+
+
+def load_identity(folder: Path, mspid: str = "") -> Identity:
+    """The identity in ``folder``. Raises Misuse, in one line, for what is missing or does not fit together.
+
+    ``mspid`` stands for the folder's file of that name, where there is none.
+    """
     certificate = read_part(folder, CERTIFICATE)
     key = _key(folder)
-    mspid = read_part(folder, MSPID).decode(errors="replace").strip()
+    mspid = mspid or read_part(folder, MSPID).decode(errors="replace").strip()
     if not mspid:
         raise Misuse(f"{folder / MSPID} is empty: it names the identity's MSP, for instance Org1MSP")
     try:
