@@ -1,0 +1,193 @@
+"""One channel: its ledger, how a block gets into it, and who waits for that."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from fabric_protos.common import common_pb2
+
+from zoneshare_network.durable import Fault, no_fault
+from zoneshare_network.store import ChannelStore, Snapshot, TransactionRecord
+from zoneshare_network.view import ChannelView
+from zoneshare_protocols.errors import LedgerFailed
+from zoneshare_protocols.fabric import block as blocks
+from zoneshare_protocols.fabric import config as configs
+from zoneshare_protocols.fabric.config import ChannelConfig
+from zoneshare_protocols.fabric.validation import BlockValidation, TxFlag, Update, state_updates, validate_block
+
+
+class CommitStatus(NamedTuple):
+    tx_id: str
+    block: int
+    flag: TxFlag
+
+
+class Channel:
+    """A channel whose ledger is the file ``path``. :meth:`commit` is for one thread; the rest for any number."""
+
+    def __init__(self, name: str, path: Path, fault: Fault = no_fault) -> None:
+        self.name = name
+        self.store = ChannelStore(path, fault)
+        self._changed = threading.Condition()
+        self._waiting: dict[str, list[threading.Event]] = {}
+        self._closed = False
+        self._failure: LedgerFailed | None = None
+        self._config: ChannelConfig | None = None
+        self.last_config = 0
+        with self.store.snapshot() as snapshot:
+            self.height = snapshot.height
+            if self.height:
+                self.last_config = _last_config(_block(snapshot, self.height - 1))
+                self._config = configs.read(_block(snapshot, self.last_config))
+
+    @property
+    def config(self) -> ChannelConfig:
+        """As of the last block. Raises LedgerFailed for a channel without one."""
+        if self._config is None:
+            raise LedgerFailed("the channel has no configuration yet", channel=self.name)
+        return self._config
+
+    @contextmanager
+    def view(self) -> Iterator[ChannelView]:
+        """The channel as of its newest block, for as long as the context lasts."""
+        with self.store.snapshot() as snapshot:
+            yield ChannelView(self.config, snapshot)
+
+    def commit(self, block: common_pb2.Block) -> BlockValidation | None:
+        """Validate the block, write it with all it changes, tell who waits. None for a config block.
+
+        Raises LedgerFailed when it cannot be written; the channel then takes no more.
+        """
+        number = block.header.number
+        if is_config(block):
+            config = configs.read(block)
+            blocks.set_flags(block, [TxFlag.VALID])
+            self._write(block, (), ())
+            self._config, self.last_config = config, number
+            self._announce({})
+            return None
+        with self.view() as view:
+            found = validate_block(block, view)
+        blocks.set_flags(block, found.flags)
+        records = tuple(
+            TransactionRecord(tx.tx_id, position, flag, tx.timestamp_ms)
+            for position, (flag, tx) in enumerate(zip(found.flags, found.transactions, strict=True))
+            if tx is not None
+        )
+        self._write(block, records, state_updates(found))
+        self._announce({record.id: record.flag for record in records})
+        return found
+
+    def _write(
+        self, block: common_pb2.Block, records: tuple[TransactionRecord, ...], updates: Sequence[Update]
+    ) -> None:
+        data = block.SerializeToString(deterministic=True)
+        self.store.commit(block.header.number, blocks.header_hash(block.header), data, records, updates)
+
+    def _announce(self, flags: Mapping[str, int]) -> None:
+        with self._changed:
+            self.height += 1
+            waiting = [event for tx_id in flags for event in self._waiting.pop(tx_id, ())]
+            self._changed.notify_all()
+        for event in waiting:
+            event.set()
+
+    def fail(self, failure: LedgerFailed) -> None:
+        """The ledger cannot be written: whoever waits, or asks from now on, gets ``failure``."""
+        with self._changed:
+            self._failure = failure
+        self._wake_all()
+
+    @property
+    def failure(self) -> LedgerFailed | None:
+        return self._failure
+
+    def status(self, tx_id: str) -> CommitStatus | None:
+        """The validation code of a transaction on the ledger, where it was first seen."""
+        with self.store.snapshot() as snapshot:
+            found = snapshot.transaction(tx_id)
+        return found and CommitStatus(tx_id, found.block, TxFlag(found.flag))
+
+    def wait(
+        self, tx_id: str, timeout_s: float | None = None, event: threading.Event | None = None
+    ) -> CommitStatus | None:
+        """As :meth:`status`, once the transaction is on the ledger; None when it is not in time.
+
+        Who sets ``event`` ends the waiting. Raises LedgerFailed when the channel closes or fails meanwhile.
+        """
+        event = event or threading.Event()
+        with self._changed:
+            self._waiting.setdefault(tx_id, []).append(event)
+        try:
+            found = self.status(tx_id)
+            if found is None and event.wait(0 if self._stopped() else timeout_s):
+                found = self.status(tx_id)
+        finally:
+            self._forget(tx_id, event)
+        if found is None and self._stopped():
+            raise self._failure or LedgerFailed("the network has been stopped", channel=self.name)
+        return found
+
+    def _forget(self, tx_id: str, event: threading.Event) -> None:
+        with self._changed:
+            events = self._waiting.get(tx_id, [])
+            if event in events:
+                events.remove(event)
+            if not events:
+                self._waiting.pop(tx_id, None)
+
+    def deliver(self, start: int, going_on: Callable[[], bool] = lambda: True) -> Iterator[common_pb2.Block]:
+        """Blocks from number ``start`` on, as they come, until the channel closes or ``going_on`` turns false.
+
+        After ``going_on`` has changed, call :meth:`wake`.
+        """
+        for number in itertools.count(start):
+            with self._changed:
+                while number >= self.height and not self._stopped() and going_on():
+                    self._changed.wait()
+                if number >= self.height or self._closed or not going_on():
+                    return
+            with self.store.snapshot() as snapshot:
+                block = _block(snapshot, number)
+            yield block
+
+    def wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+        self._wake_all()
+        self.store.close()
+
+    def _stopped(self) -> bool:
+        return self._closed or self._failure is not None
+
+    def _wake_all(self) -> None:
+        with self._changed:
+            waiting = [event for events in self._waiting.values() for event in events]
+            self._changed.notify_all()
+        for event in waiting:
+            event.set()
+
+
+def _block(snapshot: Snapshot, number: int) -> common_pb2.Block:
+    data = snapshot.block(number)
+    if data is None:
+        raise LedgerFailed("the ledger lacks a block", number=number)
+    return common_pb2.Block.FromString(data)
+
+
+def _last_config(block: common_pb2.Block) -> int:
+    value = common_pb2.Metadata.FromString(block.metadata.metadata[common_pb2.SIGNATURES]).value
+    return int(common_pb2.OrdererBlockMetadata.FromString(value).last_config.index)
+
+
+def is_config(block: common_pb2.Block) -> bool:
+    """Whether it is a config block: the orderer makes them, of one envelope, and takes no such envelope from others."""
+    payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(block.data.data[0]).payload)
+    return bool(common_pb2.ChannelHeader.FromString(payload.header.channel_header).type == common_pb2.CONFIG)

@@ -1,0 +1,254 @@
+"""The peer's Gateway service: what it answers, and with which codes and words it refuses, without the transport."""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+from fabric_protos.common import common_pb2
+from fabric_protos.gateway import gateway_pb2
+from fabric_protos.peer import chaincode_event_pb2, proposal_pb2, proposal_response_pb2
+from google.protobuf.message import DecodeError
+
+from zoneshare_network.channel import Channel, CommitStatus
+from zoneshare_network.endorser import Admitted, ProposalRefused
+from zoneshare_network.network import EmbeddedNetwork
+from zoneshare_network.view import READERS, ChannelView
+from zoneshare_protocols.errors import LedgerFailed, Malformed, NotFound, ZoneshareError
+from zoneshare_protocols.fabric import block as blocks
+from zoneshare_protocols.fabric import identity, proposal, transaction
+from zoneshare_protocols.fabric.policy import SignaturePolicy
+from zoneshare_protocols.fabric.proposal import ChaincodeCall
+from zoneshare_protocols.fabric.validation import TxFlag
+
+_ERROR_THRESHOLD = 400
+"""A chaincode's status from which on there is no endorsement."""
+_NOT_ENDORSED = "failed to endorse transaction, see attached details for more info"
+_TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
+
+
+class Detail(NamedTuple):
+    """What one peer said: a gateway.ErrorDetail."""
+
+    mspid: str
+    message: str
+
+
+class GatewayRefused(LedgerFailed):
+    """A gRPC status by its name, and what the peers said."""
+
+    def __init__(self, code: str, message: str, details: tuple[Detail, ...] = ()) -> None:
+        super().__init__(message, code=code)
+        self.code = code
+        self.details = details
+
+
+class Gateway:
+    """A network's gateway, at the first organisation's peer."""
+
+    def __init__(self, network: EmbeddedNetwork) -> None:
+        self._network = network
+        self._home = network.topology.organisations[0]
+
+    def evaluate(self, request: gateway_pb2.EvaluateRequest) -> gateway_pb2.EvaluateResponse:
+        """One peer's answer to a query. Raises GatewayRefused."""
+        call = _unpack(request.proposed_transaction)
+        with self._channel(call.channel).view() as view:
+            known = [name for name in request.target_organizations or (self._home,) if name in self._network.peers]
+            if view.definition(call.chaincode) is None or not known:
+                raise GatewayRefused(
+                    "FAILED_PRECONDITION",
+                    f"no peers available to evaluate chaincode {call.chaincode} in channel {call.channel}",
+                )
+            mspid = self._home if self._home in known else known[0]
+            prefix = "evaluate call to endorser returned error: "
+            try:
+                admitted = self._network.endorser.admit(request.proposed_transaction, view)
+            except ProposalRefused as cause:
+                detail = Detail(mspid, cause.message)
+                raise GatewayRefused("FAILED_PRECONDITION", prefix + cause.message, (detail,)) from cause
+            answer = self._network.endorser.endorse(mspid, admitted, view)
+        failure = _failure(answer)
+        if failure is not None:
+            raise GatewayRefused("UNKNOWN", prefix + failure, (Detail(mspid, failure),))
+        return gateway_pb2.EvaluateResponse(result=answer.response)
+
+    def endorse(self, request: gateway_pb2.EndorseRequest) -> gateway_pb2.EndorseResponse:
+        """The transaction for the client to sign, endorsed as the policy wants it. Raises GatewayRefused."""
+        signed = request.proposed_transaction
+        call = _unpack(signed)
+        with self._channel(call.channel).view() as view:
+            mspids = self._endorsers(call, view, tuple(request.endorsing_organizations))
+            try:
+                admitted = self._network.endorser.admit(signed, view)
+            except ProposalRefused as cause:
+                raise GatewayRefused("ABORTED", _NOT_ENDORSED, (Detail(mspids[0], cause.message),)) from cause
+            answers = self._collect(mspids, admitted, view)
+        payload = transaction.assemble(proposal_pb2.Proposal.FromString(signed.proposal_bytes), answers)
+        return gateway_pb2.EndorseResponse(prepared_transaction=common_pb2.Envelope(payload=payload))
+
+    def _collect(
+        self, mspids: tuple[str, ...], admitted: Admitted, view: ChannelView
+    ) -> list[proposal_response_pb2.ProposalResponse]:
+        first = self._network.endorser.endorse(mspids[0], admitted, view)
+        failure = _failure(first)
+        if failure is not None:
+            raise GatewayRefused("ABORTED", _NOT_ENDORSED, (Detail(mspids[0], failure),))
+        answers, details = [first], []
+        for mspid in mspids[1:]:
+            answer = self._network.endorser.endorse(mspid, admitted, view)
+            failure = _failure(answer)
+            if failure is None and answer.payload != first.payload:
+                failure = "ProposalResponsePayloads do not match"
+            if failure is not None:
+                details.append(Detail(mspid, failure))
+            answers.append(answer)
+        if details:
+            raise GatewayRefused("ABORTED", _TOO_FEW, tuple(details))
+        return answers
+
+    def _endorsers(self, call: ChaincodeCall, view: ChannelView, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """The organisations asked for, or the fewest whose peers satisfy the chaincode's policy, ours preferred."""
+        peers = self._network.peers
+        if missing := [name for name in wanted if name not in peers]:
+            raise GatewayRefused("UNAVAILABLE", f"failed to find any endorsing peers for org(s): {', '.join(missing)}")
+        definition = view.definition(call.chaincode)
+        no_plan = "no combination of peers can be derived which satisfy the endorsement policy"
+        if definition is None:
+            reason = f"No metadata was found for chaincode {call.chaincode} in channel {call.channel}"
+            raise GatewayRefused("FAILED_PRECONDITION", f"{no_plan}: {reason}")
+        if wanted:
+            return wanted
+        policy = SignaturePolicy(definition.policy)
+        identities = {name: view.config.msps[name].validate(peer.creator) for name, peer in peers.items()}
+        for count in range(1, len(peers) + 1):
+            for names in combinations(peers, count):
+                if policy.satisfied_by([identities[name] for name in names]):
+                    return names
+        raise GatewayRefused("FAILED_PRECONDITION", no_plan)
+
+    def submit(self, request: gateway_pb2.SubmitRequest) -> gateway_pb2.SubmitResponse:
+        """Hand a signed transaction to the orderer. Raises GatewayRefused."""
+        if not request.HasField("prepared_transaction"):
+            raise GatewayRefused("INVALID_ARGUMENT", "a prepared transaction is required")
+        if not request.prepared_transaction.signature:
+            raise GatewayRefused("INVALID_ARGUMENT", "prepared transaction must be signed")
+        self._channel(request.channel_id)
+        answer = self._network.broadcast(request.prepared_transaction)
+        if answer.status != common_pb2.SUCCESS:
+            status = common_pb2.Status.Name(answer.status)
+            raise GatewayRefused(
+                "ABORTED", f"received unsuccessful response from orderer: status={status}, info={answer.info}"
+            )
+        return gateway_pb2.SubmitResponse()
+
+    def commit_status(
+        self,
+        signed: gateway_pb2.SignedCommitStatusRequest,
+        wait: Callable[[Channel, str], CommitStatus | None],
+    ) -> gateway_pb2.CommitStatusResponse:
+        """What became of a transaction, as soon as it is on the ledger; ``wait`` waits for that, as the transport can.
+
+        Raises GatewayRefused.
+        """
+        try:
+            request = gateway_pb2.CommitStatusRequest.FromString(signed.request)
+        except DecodeError as cause:
+            raise GatewayRefused("INVALID_ARGUMENT", "invalid status request") from cause
+        channel = self._reader(request.channel_id, request.identity, signed.signature, signed.request)
+        found = wait(channel, request.transaction_id)
+        if found is None:
+            raise GatewayRefused("DEADLINE_EXCEEDED", f"transaction {request.transaction_id} is not on the ledger yet")
+        return gateway_pb2.CommitStatusResponse(result=int(found.flag), block_number=found.block)
+
+    def chaincode_events(
+        self, signed: gateway_pb2.SignedChaincodeEventsRequest, going_on: Callable[[], bool]
+    ) -> tuple[Channel, Iterator[gateway_pb2.ChaincodeEventsResponse]]:
+        """The channel, and the events of a chaincode's valid transactions, a block at a time. Raises GatewayRefused."""
+        try:
+            request = gateway_pb2.ChaincodeEventsRequest.FromString(signed.request)
+        except DecodeError as cause:
+            raise GatewayRefused("INVALID_ARGUMENT", "invalid chaincode events request") from cause
+        channel = self._reader(request.channel_id, request.identity, signed.signature, signed.request)
+        return channel, _events(channel, request, going_on)
+
+    def _channel(self, name: str) -> Channel:
+        try:
+            return self._network.channel(name)
+        except NotFound as cause:
+            raise GatewayRefused(
+                "UNAVAILABLE",
+                f"failed to get config for channel [{name}]: could not get last config for channel {name}",
+            ) from cause
+
+    def _reader(self, name: str, creator: bytes, signature: bytes, message: bytes) -> Channel:
+        channel = self._channel(name)
+        refusal = (
+            f"failed evaluating policy on signed data during check policy on channel [{name}] with policy [{READERS}]"
+        )
+        try:
+            parsed = identity.parse(creator)
+            msp = channel.config.application.get(parsed.mspid)
+            if msp is None:
+                raise GatewayRefused("PERMISSION_DENIED", f"{refusal}: MSP {parsed.mspid} is unknown")
+            who = msp.validate(parsed, self._network.clock_ms())
+            who.verify(signature, message)
+        except GatewayRefused:
+            raise
+        except ZoneshareError as cause:
+            raise GatewayRefused("PERMISSION_DENIED", f"{refusal}: {cause.message}") from cause
+        if not channel.config.policies[READERS].satisfied_by([who]):
+            raise GatewayRefused("PERMISSION_DENIED", refusal)
+        return channel
+
+
+def _unpack(signed: proposal_pb2.SignedProposal) -> ChaincodeCall:
+    try:
+        if not signed.proposal_bytes:
+            raise Malformed("a signed proposal is required")
+        return proposal.parse(signed.proposal_bytes)
+    except Malformed as cause:
+        raise GatewayRefused("INVALID_ARGUMENT", f"failed to unpack transaction proposal: {cause.message}") from cause
+
+
+def _failure(answer: proposal_response_pb2.ProposalResponse) -> str | None:
+    if answer.response.status < _ERROR_THRESHOLD:
+        return None
+    return f"chaincode response {answer.response.status}, {answer.response.message}"
+
+
+def _events(
+    channel: Channel, request: gateway_pb2.ChaincodeEventsRequest, going_on: Callable[[], bool]
+) -> Iterator[gateway_pb2.ChaincodeEventsResponse]:
+    start = _start(request, channel.height)
+    after = request.after_transaction_id
+    for block in channel.deliver(start, going_on):
+        response = gateway_pb2.ChaincodeEventsResponse(block_number=block.header.number)
+        for flag, envelope in zip(blocks.flags(block), block.data.data, strict=True):
+            if flag != TxFlag.VALID:
+                continue
+            try:
+                found = transaction.parse(envelope)
+            except ZoneshareError:
+                continue  # a configuration
+            event = found.action.event
+            if after:
+                after = "" if found.tx_id == after else after
+            elif event is not None and event.chaincode == request.chaincode_id:
+                message = chaincode_event_pb2.ChaincodeEvent(
+                    chaincode_id=event.chaincode, tx_id=event.tx_id, event_name=event.name, payload=event.payload
+                )
+                response.events.append(message)
+        after = ""
+        if response.events:
+            yield response
+
+
+def _start(request: gateway_pb2.ChaincodeEventsRequest, height: int) -> int:
+    kind = request.start_position.WhichOneof("Type")
+    if kind == "oldest":
+        return 0
+    if kind == "newest":
+        return height - 1
+    if kind == "specified":
+        return int(request.start_position.specified.number)
+    return height
