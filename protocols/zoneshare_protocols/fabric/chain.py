@@ -15,6 +15,10 @@ _UNDERSTOOD = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, Extension
 _LONGEST = 8
 
 
+class UnknownAuthority(NotAllowed):
+    """No chain to a root: to Fabric such an identity is not even well formed."""
+
+
 @lru_cache(maxsize=256)
 def revocation_list(pem: bytes) -> x509.CertificateRevocationList:
     """Raises Malformed."""
@@ -33,10 +37,9 @@ def build(
 ) -> list[x509.Certificate]:
     """The chain, leaf first and root last.
 
-    As in Fabric, CAs are asked for their validity at the moment the leaf's begins, not today. Raises NotAllowed.
+    As in Fabric, CAs are asked for their validity at the moment the leaf's begins, not today. Raises UnknownAuthority.
     """
     chain = [leaf]
-    refusal = "certificate signed by unknown authority"
     _refuse_unknown_extensions(leaf)
     while len(chain) <= _LONGEST:
         issuer = next((ca for ca in roots if _issued(ca, chain[-1])), None)
@@ -48,7 +51,7 @@ def build(
             break
         _check_ca(issuer, leaf, len(chain) - 1)
         chain.append(issuer)
-    raise NotAllowed(f"the supplied identity is not valid: {refusal}")
+    raise UnknownAuthority("the supplied identity is not valid: certificate signed by unknown authority")
 
 
 def check_not_revoked(chain: Sequence[x509.Certificate], crls: Sequence[x509.CertificateRevocationList]) -> None:
@@ -83,24 +86,26 @@ def _check_ca(ca: x509.Certificate, leaf: x509.Certificate, below: int) -> None:
     """``below``: how many CAs stand between this one and the leaf."""
     constraints = _constraints(ca)
     if constraints is None:
-        raise NotAllowed("the supplied identity is not valid: its issuer is not a CA")
+        raise UnknownAuthority("the supplied identity is not valid: its issuer is not a CA")
     if constraints.path_length is not None and below > constraints.path_length:
-        raise NotAllowed("the supplied identity is not valid: too many intermediates for the path length constraint")
+        raise UnknownAuthority(
+            "the supplied identity is not valid: too many intermediates for the path length constraint"
+        )
     try:
         if not ca.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
-            raise NotAllowed("the supplied identity is not valid: its issuer may not sign certificates")
+            raise UnknownAuthority("the supplied identity is not valid: its issuer may not sign certificates")
     except x509.ExtensionNotFound:
         pass
     _refuse_unknown_extensions(ca)
     begins = leaf.not_valid_before_utc + timedelta(seconds=1)
     if not ca.not_valid_before_utc <= begins <= ca.not_valid_after_utc:
-        raise NotAllowed("the supplied identity is not valid: its issuer has expired or is not yet valid")
+        raise UnknownAuthority("the supplied identity is not valid: its issuer has expired or is not yet valid")
 
 
 def _refuse_unknown_extensions(certificate: x509.Certificate) -> None:
     try:
         unknown = [e for e in certificate.extensions if e.critical and e.oid not in _UNDERSTOOD]
     except ValueError as cause:
-        raise NotAllowed("the supplied identity is not valid: its extensions cannot be read") from cause
+        raise UnknownAuthority("the supplied identity is not valid: its extensions cannot be read") from cause
     if unknown:
-        raise NotAllowed("the supplied identity is not valid: unhandled critical extension")
+        raise UnknownAuthority("the supplied identity is not valid: unhandled critical extension")

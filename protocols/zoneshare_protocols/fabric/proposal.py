@@ -10,6 +10,7 @@ from fabric_protos.peer import chaincode_pb2, proposal_pb2
 
 from zoneshare_protocols.errors import BadSignature, Malformed, NotAllowed
 from zoneshare_protocols.fabric import identity, signatures, wire
+from zoneshare_protocols.fabric.chain import UnknownAuthority
 from zoneshare_protocols.fabric.msp import Identity, Msp
 from zoneshare_protocols.stub import Creator
 
@@ -150,10 +151,10 @@ def check(
         creator.verify(signed.signature, signed.proposal_bytes)
     except BadSignature as cause:
         raise BadSignature(f"{denied}[{msp.mspid}]", reason=str(cause)) from cause
+    except (Malformed, UnknownAuthority) as cause:
+        raise NotAllowed(f"{denied}unknown, creator is malformed", reason=str(cause)) from cause
     except NotAllowed as cause:
         raise NotAllowed(f"{denied}[{msp.mspid}]", reason=str(cause)) from cause
-    except Malformed as cause:
-        raise NotAllowed(f"{denied}unknown, creator is malformed", reason=str(cause)) from cause
     return found, creator
 
 
