@@ -19,6 +19,8 @@ def check_terms(terms: ChannelTerms, margin: int, now: int) -> None:
         raise RuleBroken("the refund's lock is before the funding", refund=terms.refund_from, funding=terms.fund_before)
     if terms.refund_from + terms.challenge + 2 * margin > MAX_AMOUNT:
         raise LimitExceeded("the lock is too far away", value=terms.refund_from, limit=MAX_AMOUNT)
+    if terms.payer_zone == terms.payee_zone:
+        raise RuleBroken("payer and payee are in one zone", zone=terms.payer_zone)
     if terms.payer_key == terms.payee_key:
         raise RuleBroken("payer and payee have one key")
 

@@ -1,5 +1,6 @@
 """B's side of a channel, as a state machine without I/O: which T_i it takes, and which key it may release for it."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,22 +21,29 @@ class Release(NamedTuple):
 
 
 class PayeeSide:
-    """B's side. ``last`` is the newest state B has taken (state 0 at first)."""
+    """B's side. ``last`` is a state B has taken (state 0 at first), ``taken`` what it took after that, in order.
+
+    Built again after a crash it needs the last ``2 * MAX_WINDOW`` states taken, to answer what A may send again.
+    """
 
     def __init__(
-        self, terms: ChannelTerms, private: Ed25519PrivateKey, last: SignedState | State, window: int = MAX_WINDOW
+        self,
+        terms: ChannelTerms,
+        private: Ed25519PrivateKey,
+        last: State,
+        window: int = MAX_WINDOW,
+        *,
+        taken: Iterable[SignedState] = (),
     ) -> None:
         if not 1 <= window <= MAX_WINDOW:
             raise Misuse(f"a window has 1 to {MAX_WINDOW} chunks", window=window)
         self._terms, self._private, self._window = terms, private, window
         self._trades: dict[bytes, tuple[int, int]] = {}
         self._answers: dict[int, tuple[bytes, Release]] = {}
-        self.state = last.state if isinstance(last, SignedState) else last
-        self._payment = decode(Payment, self.state.app_state)
-        if isinstance(last, SignedState):
-            # Which chunk it paid for is not in the state; sending its key again harms nobody, as it is paid for.
-            chunk = self._payment.count - 1 if self._payment.count else None
-            self._remember(digest(self.state), Release(last, self._payment.trade, chunk))
+        self.state = last
+        self._payment = decode(Payment, last.app_state)
+        for signed in taken:
+            self._take(signed, digest(signed.state), decode(Payment, signed.state.app_state))
 
     @property
     def payment(self) -> Payment:
@@ -64,11 +72,17 @@ class PayeeSide:
         payment = decode(Payment, state.app_state)
         self._check_payment(state, payment)
         check_digest_signature(self._terms.payer_key, signing_digest, signed.payer_signature, "payer")
-        risen = payment.trade != self._payment.trade or payment.count > self._payment.count
         both = SignedState(state, signed.payer_signature, self._private.sign(signing_digest))
+        return self._take(both, signing_digest, payment)
+
+    def _take(self, both: SignedState, signing_digest: bytes, payment: Payment) -> Release:
+        risen = payment.trade != self._payment.trade or payment.count > self._payment.count
         release = Release(both, payment.trade, payment.count - 1 if risen else None)
-        self._remember(signing_digest, release)
-        self.state, self._payment = state, payment
+        version = both.state.version
+        self._answers[version] = (signing_digest, release)
+        # A can have a window of chunks and as many acknowledgements under way.
+        self._answers.pop(version - 2 * MAX_WINDOW, None)
+        self.state, self._payment = both.state, payment
         return release
 
     def _check_payment(self, state: State, payment: Payment) -> None:
@@ -86,9 +100,3 @@ class PayeeSide:
             raise LimitExceeded("more chunks than the trade has", value=payment.count, limit=chunks)
         if payment.count - payment.acked > self._window:
             raise LimitExceeded("the window is full", value=payment.count - payment.acked, limit=self._window)
-
-    def _remember(self, signing_digest: bytes, release: Release) -> None:
-        version = release.signed.state.version
-        self._answers[version] = (signing_digest, release)
-        # A can have a window of chunks and as many acknowledgements under way.
-        self._answers.pop(version - 2 * MAX_WINDOW, None)
