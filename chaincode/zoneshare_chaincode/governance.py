@@ -6,6 +6,7 @@ from typing import Any
 from zoneshare_chaincode.base import PARAMETERS, Context, Contract, query, transaction
 from zoneshare_protocols.codec import Name
 from zoneshare_protocols.errors import Misuse, NotFound
+from zoneshare_protocols.fabric.policy import SignaturePolicy
 from zoneshare_protocols.sharing import governance as rules
 from zoneshare_protocols.sharing.governance import Approval, Kind
 from zoneshare_protocols.sharing.records import Trust, ZoneInfo, ZoneParameters
@@ -42,6 +43,7 @@ class Governance(Contract):
         rules.check_admin(self._organisations, creator.mspid, creator.certificate)
         kind = rules.kind(kind)
         new = rules.read(kind, record)
+        _check_policy(new)
         subject, key = rules.subject(new), _key(kind, rules.subject(new))
         rules.check_successor(context.get(_RECORDS[kind], key), new)
         approval = Approval(
@@ -74,6 +76,13 @@ class Governance(Contract):
     @query
     def trusts(self, context: Context) -> tuple[Trust, ...]:
         return tuple(found for _, found in context.scan(Trust, TRUST))
+
+
+def _check_policy(record: rules.Governed) -> None:
+    """Raises Malformed where a trust's policy cannot be read: nothing could ever be proven to it."""
+    match record:
+        case Trust(policy=policy) | ZoneInfo(trust=Trust(policy=policy)):
+            SignaturePolicy(policy).satisfied_by(())
 
 
 def _key(kind: Kind, subject: str) -> str:

@@ -103,8 +103,8 @@ def unanimous(organisations: Sequence[str], approvals: Sequence[Approval | None]
 
 
 def _check_certificates(trust: Trust) -> None:
-    if not trust.policy or not trust.roots:
-        raise Malformed("a trust needs a policy and roots", zone=trust.zone)
+    if not trust.policy or not trust.roots or not all(certificates for _, certificates in trust.roots):
+        raise Malformed("a trust needs a policy, and roots for every MSP", zone=trust.zone)
     try:
         for _, certificates in trust.roots:
             for pem in certificates:
