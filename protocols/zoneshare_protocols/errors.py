@@ -118,6 +118,18 @@ class DataCorrupt(RuleBroken):
     """A chunk, a key or a file is not what was committed to."""
 
 
+class StaleTip(RuleBroken):
+    """Work for a tip that is no longer the newest block: carries ``height`` and ``tip_height``."""
+
+
+class FakeResult(RuleBroken):
+    """A result of a product that is not the product, or not what was committed to."""
+
+
+class NotWon(RuleBroken):
+    """A draw that does not meet its target."""
+
+
 _WIRE = re.compile(r"zoneshare-error:(\{.*\})", re.DOTALL)
 
 

@@ -1,0 +1,56 @@
+"""One loop, one draw (section II.C).
+
+A draw is BLAKE3 over previous hash, miner, nonce, hash of the nsub-task and hash of its result. Ids are not in it, so
+the same matrices under new ids draw the same again. In a task-involved loop the nonce follows from the rest, so the
+only way to another draw is another product. A task-free loop is a product too, of equal cost, of two blocks made from
+(previous, miner, nonce): so a second of computing has the same chance in both kinds of loops.
+"""
+
+from zoneshare_protocols.epow.exact import Int8, Int32, multiply
+from zoneshare_protocols.epow.hashing import keyed, matrix_hash, nsub_hash, random_int8
+from zoneshare_protocols.epow.records import BlockHeader, FreeLoop, LspField
+
+_NONCE_MASK = 2**63 - 1
+
+
+def fixed_nonce(previous: bytes, miner: str, lsp: LspField) -> int:
+    """The nonce of a task-involved loop; the LSP field's ids do not change it."""
+    made = keyed("zoneshare/epow-nonce/1", previous, miner.encode(), lsp.nsub_hash, lsp.result_hash)
+    return int.from_bytes(made[:8], "big") & _NONCE_MASK
+
+
+def draw(header: BlockHeader) -> int:
+    """The loop's draw, 0 to 2^256 - 1: it makes a block when it is below the target of its final difficulty."""
+    if isinstance(header.work, LspField):
+        task, result = header.work.nsub_hash, header.work.result_hash
+    else:
+        task, result = bytes(32), header.work.result_hash
+    nonce = header.nonce.to_bytes(8, "big")
+    made = keyed("zoneshare/epow-draw/1", header.previous, header.miner.encode(), nonce, task, result)
+    return int.from_bytes(made, "big")
+
+
+def involved_header(height: int, previous: bytes, miner: str, lsp: LspField) -> BlockHeader:
+    """The header whose draw a task-involved loop makes. ``height``: the tip's + 1."""
+    return BlockHeader(height, previous, miner, fixed_nonce(previous, miner, lsp), lsp)
+
+
+def lsp_field(task: bytes, sub_task: int, nsub: int, *, left: bytes, right: bytes, result: Int32) -> LspField:
+    """The LSP field of a done nsub-task; ``left`` and ``right`` are its blocks' hashes."""
+    return LspField(task, sub_task, nsub, nsub_hash(left, right), matrix_hash(result))
+
+
+def free_blocks(previous: bytes, miner: str, nonce: int, basic: int) -> tuple[Int8, Int8]:
+    """The two blocks of a task-free loop. The right one is the miner's for the whole block time, the left one new."""
+    seed = keyed("zoneshare/epow-free/1", previous, miner.encode())
+    left = random_int8(seed, nonce.to_bytes(8, "big"), basic, basic)
+    return left, random_int8(seed, b"right", basic, basic)
+
+
+def free_header(height: int, previous: bytes, miner: str, nonce: int, basic: int) -> BlockHeader:
+    """Do task-free loop number ``nonce`` and return the header whose draw it makes.
+
+    A miner's own loop keeps the right block; a verifier calls this once and compares.
+    """
+    result = multiply(*free_blocks(previous, miner, nonce, basic))
+    return BlockHeader(height, previous, miner, nonce, FreeLoop(matrix_hash(result)))

@@ -1,0 +1,54 @@
+"""BLAKE3 of matrices and of what is made of them: the same on every machine."""
+
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from zoneshare_protocols.epow.exact import Int8
+from zoneshare_protocols.errors import Malformed
+
+_TYPES = {"int8": 1, "int32": 4, "int64": 8}
+
+
+def matrix_bytes(matrix: NDArray[Any]) -> memoryview:
+    """The cells, row by row, little endian: how a matrix travels. Raises Malformed for other types than int8/32/64."""
+    if matrix.dtype.name not in _TYPES:
+        raise Malformed("matrices travel as int8, int32 or int64", dtype=matrix.dtype.name)
+    little = np.ascontiguousarray(matrix, dtype=matrix.dtype.newbyteorder("<"))
+    return little.data.cast("B")
+
+
+def matrix_hash(matrix: NDArray[Any]) -> bytes:
+    """BLAKE3 (32 bytes) over the cell type, the shape and the cells."""
+    head = f"{matrix.dtype.name}/{matrix.shape[0]}x{matrix.shape[1]}".encode()
+    hasher = blake3(derive_key_context="zoneshare/epow-matrix/1")
+    hasher.update(len(head).to_bytes(1, "big") + head)
+    hasher.update(matrix_bytes(matrix))
+    return hasher.digest()
+
+
+def nsub_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an nsub-task (LSP field): over its two blocks' hashes and nothing else, so no id changes it."""
+    return keyed("zoneshare/epow-nsub/1", left, right)
+
+
+def keyed(context: str, *parts: bytes) -> bytes:
+    """BLAKE3 (32 bytes) in a context of its own, over length-prefixed parts."""
+    hasher = blake3(derive_key_context=context)
+    for part in parts:
+        hasher.update(len(part).to_bytes(4, "big"))
+        hasher.update(part)
+    return hasher.digest()
+
+
+def stream(seed: bytes, context: str, label: bytes, length: int) -> bytes:
+    """``length`` pseudo-random bytes from a seed, BLAKE3 in its extendable-output mode."""
+    return blake3(keyed(context, seed, label)).digest(length=length)
+
+
+def random_int8(seed: bytes, label: bytes, rows: int, columns: int) -> Int8:
+    """Cells in -127..127 (so that every negative fits too) from a seed."""
+    raw = np.frombuffer(stream(seed, "zoneshare/epow-int8/1", label, rows * columns), dtype=np.int8)
+    return np.maximum(raw, np.int8(-127)).reshape(rows, columns)
