@@ -6,6 +6,8 @@ from typing import Any
 from zoneshare_chaincode.base import PARAMETERS, Context, Contract, query, transaction
 from zoneshare_protocols.codec import Name
 from zoneshare_protocols.errors import Misuse, NotFound
+from zoneshare_protocols.fabric.chain import revocation_list
+from zoneshare_protocols.fabric.identity import certificate
 from zoneshare_protocols.fabric.policy import SignaturePolicy
 from zoneshare_protocols.sharing import governance as rules
 from zoneshare_protocols.sharing.governance import Approval, Kind
@@ -43,7 +45,7 @@ class Governance(Contract):
         rules.check_admin(self._organisations, creator.mspid, creator.certificate)
         kind = rules.kind(kind)
         new = rules.read(kind, record)
-        _check_policy(new)
+        _check_trust(new)
         subject, key = rules.subject(new), _key(kind, rules.subject(new))
         rules.check_successor(context.get(_RECORDS[kind], key), new)
         approval = Approval(
@@ -78,11 +80,16 @@ class Governance(Contract):
         return tuple(found for _, found in context.scan(Trust, TRUST))
 
 
-def _check_policy(record: rules.Governed) -> None:
-    """Raises Malformed where a trust's policy cannot be read: nothing could ever be proven to it."""
+def _check_trust(record: rules.Governed) -> None:
+    """Raises Malformed where a trust's policy, roots or revocations cannot be read: nothing could be proven to it."""
     match record:
-        case Trust(policy=policy) | ZoneInfo(trust=Trust(policy=policy)):
-            SignaturePolicy(policy).satisfied_by(())
+        case Trust() as trust | ZoneInfo(trust=trust):
+            SignaturePolicy(trust.policy).satisfied_by(())
+            for _, certificates in trust.roots:
+                for pem in certificates:
+                    certificate(pem)
+            for pem in trust.revoked:
+                revocation_list(pem)
 
 
 def _key(kind: Kind, subject: str) -> str:

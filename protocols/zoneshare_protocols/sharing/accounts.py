@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import Certificate, load_pem_x509_certificate
+from cryptography.x509 import Certificate, InvalidVersion, load_pem_x509_certificate
 from cryptography.x509.oid import NameOID
 
 from zoneshare_protocols.codec import Key32, Name, Record, Signature, digest
@@ -83,5 +83,5 @@ def check_registration(present: Account | None, claim: Registration, possession:
 def _parse(certificate: bytes) -> Certificate:
     try:
         return load_pem_x509_certificate(certificate)
-    except ValueError as cause:
+    except (ValueError, InvalidVersion) as cause:
         raise Malformed("not an X.509 certificate in PEM") from cause

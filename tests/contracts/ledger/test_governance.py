@@ -22,6 +22,11 @@ def parameters(version: int = 1, tolerance: int = 5_000, zone: str = "z") -> Zon
     return ZoneParameters(zone, ISSUER.account, tolerance, version)
 
 
+def trust_but(**values: object) -> Trust:
+    good = trust_in("x", ORGS)
+    return Trust(**({name: getattr(good, name) for name in good.__struct_fields__} | values))
+
+
 @dataclass
 class Fresh:
     net: MemoryNetwork
@@ -94,8 +99,11 @@ def test_only_administrators_of_the_organisations_approve(fresh: Fresh, role: st
         ("trust", trust_in("x", ORGS, version=2), NotNewer),
         ("trust", Trust("x", "x", "c", b"", (("M", ()),), (), 1), Malformed),
         ("trust", Trust("x", "x", "c", b"p", (), (), 1), Malformed),
-        ("trust", Trust("x", "x", "c", b"p", (("M", (b"no PEM",)),), (), 1), Malformed),
-        ("trust", Trust("x", "x", "c", b"p", (("M", ()),), (b"no PEM",), 1), Malformed),
+        ("trust", trust_but(policy=b"\xff"), Malformed),
+        ("trust", trust_but(roots=(("Org1MSP", ()),)), Malformed),
+        ("trust", trust_but(roots=(("Org1MSP", (b"no PEM",)),)), Malformed),
+        ("trust", trust_but(revoked=(b"no PEM",)), Malformed),
+        ("zone", ZoneInfo("x", 0, 0, 1, trust_but(revoked=(b"no PEM",))), Malformed),
         ("zone", ZoneInfo("y", 0, 0, 1, trust_in("x", ORGS)), Malformed),
     ],
 )

@@ -20,10 +20,10 @@ from tests.support.memory_world import (
     prove_outbound,
     refused,
 )
-from zoneshare_protocols.codec import decode, encode
+from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import BadProof, Malformed, NotFound, ZoneshareError
 from zoneshare_protocols.fabric.identity import certificate, parse
-from zoneshare_protocols.sharing.records import EndorsedQuery, Outbound, Trust, ZoneParameters
+from zoneshare_protocols.sharing.records import EndorsedQuery, Outbound, ZoneParameters
 
 BOB = identity("Org1MSP", "bob")
 ALICE = identity("Org1MSP", "alice")
@@ -216,13 +216,6 @@ def test_a_zone_that_lies_about_its_name_is_not_believed(scene: Scene) -> None:
 def test_a_query_that_found_nothing_is_no_proof(scene: Scene) -> None:
     with pytest.raises(NotFound):
         prove(scene.world.a, CLIENT, "ledger:outbound", "transfer.nothing")
-
-
-def test_an_unreadable_policy_is_not_approved(scene: Scene) -> None:
-    good = trust_in("zone-a", ORGS, version=2)
-    fields = {name: getattr(good, name) for name in good.__struct_fields__}
-    bad = Trust(**(fields | {"policy": b"\xff\xff"}))
-    refused(scene.world.b, Malformed, identity("Org1MSP", "admin", "admin"), "ledger:approve", "trust", encode(bad))
 
 
 def test_a_changed_tolerance_moves_the_margin(scene: Scene) -> None:
