@@ -18,10 +18,10 @@ from fabric_protos.ledger.queryresult import kv_query_result_pb2
 from fabric_protos.peer import chaincode_pb2, proposal_pb2, proposal_response_pb2
 from fabric_protos.peer import chaincode_shim_pb2 as shim
 from google.protobuf.message import DecodeError
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from zoneshare_network.ccaas_stream import ChaincodeGone, Connection, Message, Stream, type_name
 from zoneshare_protocols.errors import LedgerFailed, Malformed
+from zoneshare_protocols.fabric import wire
 from zoneshare_protocols.fabric.identity import serialize
 from zoneshare_protocols.stub import (
     COMPOSITE,
@@ -104,7 +104,7 @@ class _Transaction:
         inbox = self._stream.begin(self._key)
         try:
             payload = chaincode_pb2.ChaincodeInput(args=self._stub.args).SerializeToString()
-            self._send(Message.TRANSACTION, payload, proposal=_proposal(self._stub))
+            self._send(Message.TRANSACTION, payload, proposal=_proposal(self._stub, self._stream.chaincode))
             while True:
                 try:
                     message = inbox.get(timeout=max(0.0, self._until - time.monotonic()))
@@ -165,7 +165,9 @@ class _Transaction:
             return self._first(rows)
         metadata = shim.QueryResponseMetadata(fetched_records_count=len(page.items), bookmark=page.bookmark)
         results = [shim.QueryResultBytes(resultBytes=row) for row in rows]
-        return _bytes(shim.QueryResponse(results=results, id=str(uuid.uuid4()), metadata=metadata.SerializeToString()))
+        return wire.write(
+            shim.QueryResponse(results=results, id=str(uuid.uuid4()), metadata=metadata.SerializeToString())
+        )
 
     def _page(self, start: str, end: str, size: int, bookmark: str) -> Page:
         if not start.startswith(COMPOSITE):
@@ -180,7 +182,7 @@ class _Transaction:
             kv_query_result_pb2.KeyModification(
                 tx_id=change.tx_id,
                 value=change.value,
-                timestamp=_timestamp(change.timestamp_ms),
+                timestamp=wire.timestamp(change.timestamp_ms),
                 is_delete=change.is_delete,
             ).SerializeToString()
             for change in self._stub.get_history_for_key(request.key)
@@ -193,7 +195,7 @@ class _Transaction:
 
     def _close(self, request: Any) -> bytes:
         self._queries.pop(request.id, None)
-        return _bytes(shim.QueryResponse(id=request.id))
+        return wire.write(shim.QueryResponse(id=request.id))
 
     def _first(self, results: Iterator[bytes]) -> bytes:
         return self._batch(str(uuid.uuid4()), results)
@@ -206,7 +208,7 @@ class _Transaction:
         else:
             self._queries[name] = itertools.chain((following,), results)
         found = [shim.QueryResultBytes(resultBytes=result) for result in batch]
-        return _bytes(shim.QueryResponse(results=found, has_more=following is not None, id=name))
+        return wire.write(shim.QueryResponse(results=found, has_more=following is not None, id=name))
 
     def _send(self, kind: int, payload: bytes, **more: Any) -> None:
         channel_id, tx_id = self._key
@@ -224,32 +226,25 @@ _HANDLERS: dict[int, tuple[Any, Callable[[_Transaction, Any], bytes]]] = {
 }
 
 
-def _proposal(stub: Stub) -> Any:
-    """The client's own proposal where the stub has it, else one with all it says, unsigned and without a nonce."""
+def _proposal(stub: Stub, chaincode: str) -> Any:
+    """The client's own proposal where the stub has it, else one that says the same, unsigned, its nonce made up."""
     if isinstance(stub, HasProposal):
         return stub.signed_proposal
+    name = chaincode_pb2.ChaincodeID(name=chaincode)
     channel_header = common_pb2.ChannelHeader(
         type=common_pb2.ENDORSER_TRANSACTION,
         channel_id=stub.channel_id,
         tx_id=stub.tx_id,
-        timestamp=_timestamp(stub.timestamp_ms),
+        timestamp=wire.timestamp(stub.timestamp_ms),
+        extension=wire.write(proposal_pb2.ChaincodeHeaderExtension(chaincode_id=name)),
     )
-    signature_header = common_pb2.SignatureHeader(creator=serialize(stub.creator))
-    header = common_pb2.Header(channel_header=_bytes(channel_header), signature_header=_bytes(signature_header))
-    specification = chaincode_pb2.ChaincodeSpec(input=chaincode_pb2.ChaincodeInput(args=stub.args))
+    signature_header = common_pb2.SignatureHeader(creator=serialize(stub.creator), nonce=stub.tx_id.encode())
+    header = common_pb2.Header(channel_header=wire.write(channel_header), signature_header=wire.write(signature_header))
+    specification = chaincode_pb2.ChaincodeSpec(chaincode_id=name, input=chaincode_pb2.ChaincodeInput(args=stub.args))
     invocation = chaincode_pb2.ChaincodeInvocationSpec(chaincode_spec=specification)
-    payload = proposal_pb2.ChaincodeProposalPayload(input=_bytes(invocation), TransientMap=dict(stub.transient))
-    proposal = proposal_pb2.Proposal(header=_bytes(header), payload=_bytes(payload))
-    return proposal_pb2.SignedProposal(proposal_bytes=_bytes(proposal))
-
-
-def _timestamp(milliseconds: int) -> Timestamp:
-    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
-
-
-def _bytes(message: Any) -> bytes:
-    data: bytes = message.SerializeToString()
-    return data
+    payload = proposal_pb2.ChaincodeProposalPayload(input=wire.write(invocation), TransientMap=dict(stub.transient))
+    proposal = proposal_pb2.Proposal(header=wire.write(header), payload=wire.write(payload))
+    return proposal_pb2.SignedProposal(proposal_bytes=wire.write(proposal))
 
 
 def _text(data: bytes) -> str:

@@ -88,6 +88,8 @@ class Stream:
 
     def __init__(self, connection: Connection, chaincode_id: str) -> None:
         self.alive = True
+        self.chaincode = ""
+        """Its name: the label of the package id it registered with."""
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, str], queue.SimpleQueue[Any]] = {}
@@ -154,6 +156,7 @@ class Stream:
             raise ChaincodeGone("could not unmarshal the chaincode's registration") from cause
         if not name or (expected and name != expected):
             raise ChaincodeGone(f"the chaincode registered as {name!r}, expected {expected!r}")
+        self.chaincode = name.partition(":")[0]
         self.send(Message(type=Message.REGISTERED))
         self.send(Message(type=Message.READY))
         self._ready.set()

@@ -27,6 +27,7 @@ CONCURRENT = 512
 """Transactions of one peer that run at the same time; more wait. Each peer has threads of its own."""
 
 Message = shim.ChaincodeMessage
+_KEEPALIVE: bytes = Message(type=Message.KEEPALIVE).SerializeToString()
 
 
 class StreamBroken(Exception):
@@ -77,7 +78,7 @@ class Conversation:
         except DecodeError as cause:
             raise StreamBroken(f"{len(data)} bytes that are no ChaincodeMessage") from cause
         if message.type == Message.KEEPALIVE:
-            self._send(data)
+            self._send(_KEEPALIVE)
         elif self._state == "ready" and message.type in (Message.RESPONSE, Message.ERROR):
             self._reply(message)
         elif self._state == "ready" and message.type in (Message.TRANSACTION, Message.INIT):

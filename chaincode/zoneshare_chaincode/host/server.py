@@ -95,6 +95,9 @@ class Host:
         except StreamBroken as broken:
             log.warning("peer %s: stream closed: %s", peer, broken)
             await context.abort(grpc.StatusCode.UNKNOWN, f"error handling message: {broken}")
+        except asyncio.CancelledError:
+            # gRPC's way to say that the peer is lost, or that the server stops; raised further it would be logged.
+            log.debug("peer %s: stream cancelled", peer)
         finally:
             unanswered = conversation.running
             conversation.close()

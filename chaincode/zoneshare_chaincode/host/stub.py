@@ -6,10 +6,10 @@ from typing import Any
 
 from fabric_protos.ledger.queryresult import kv_query_result_pb2
 from fabric_protos.peer import chaincode_shim_pb2 as shim
-from google.protobuf.message import DecodeError
 
 from zoneshare_chaincode.host.invocation import Invocation
-from zoneshare_protocols.errors import LedgerFailed, Malformed, PeerRefused
+from zoneshare_protocols.errors import LedgerFailed, Malformed
+from zoneshare_protocols.fabric import wire
 from zoneshare_protocols.stub import COMPOSITE, Creator, KeyModification, KeyValue, Page, composite_range
 
 Ask = Callable[[int, Any], bytes]
@@ -77,10 +77,9 @@ class PeerStub:
     def get_history_for_key(self, key: str) -> Iterator[KeyModification]:
         """Newest first; fetched as it is read."""
         answer = self._ask(shim.ChaincodeMessage.GET_HISTORY_FOR_KEY, shim.GetHistoryForKey(key=key))
-        for data in self._results(_read(shim.QueryResponse, answer)):
-            change = _read(kv_query_result_pb2.KeyModification, data)
-            time_ms = change.timestamp.seconds * 1000 + change.timestamp.nanos // 1_000_000
-            yield KeyModification(change.tx_id, time_ms, change.value, change.is_delete)
+        for data in self._results(wire.read(shim.QueryResponse, answer)):
+            change = wire.read(kv_query_result_pb2.KeyModification, data)
+            yield KeyModification(change.tx_id, wire.millis(change.timestamp), change.value, change.is_delete)
 
     def set_event(self, name: str, payload: bytes) -> None:
         """Raises Malformed for an event without a name."""
@@ -97,9 +96,9 @@ class PeerStub:
             request.metadata = shim.QueryMetadata(pageSize=page_size, bookmark=bookmark).SerializeToString()
         else:
             request.startKey = bookmark or start
-        response = _read(shim.QueryResponse, self._ask(shim.ChaincodeMessage.GET_STATE_BY_RANGE, request))
-        following = _read(shim.QueryResponseMetadata, response.metadata).bookmark
-        rows = (_read(kv_query_result_pb2.KV, data) for data in self._results(response))
+        response = wire.read(shim.QueryResponse, self._ask(shim.ChaincodeMessage.GET_STATE_BY_RANGE, request))
+        following = wire.read(shim.QueryResponseMetadata, response.metadata).bookmark
+        rows = (wire.read(kv_query_result_pb2.KV, data) for data in self._results(response))
         return Page(tuple(KeyValue(row.key, row.value) for row in rows), following)
 
     def _results(self, response: Any) -> Iterator[bytes]:
@@ -110,7 +109,7 @@ class PeerStub:
                 if not response.has_more:
                     return
                 query = shim.QueryStateNext(id=response.id)
-                response = _read(shim.QueryResponse, self._ask(shim.ChaincodeMessage.QUERY_STATE_NEXT, query))
+                response = wire.read(shim.QueryResponse, self._ask(shim.ChaincodeMessage.QUERY_STATE_NEXT, query))
         except GeneratorExit:
             # Left before its end. At the end the peer has closed the query of itself.
             if response.has_more:
@@ -123,10 +122,3 @@ def _named(key: str) -> str:
     if not key:
         raise Malformed("a key must not be empty")
     return key
-
-
-def _read(kind: Any, data: bytes) -> Any:
-    try:
-        return kind.FromString(data)
-    except DecodeError as cause:
-        raise PeerRefused(f"the peer's answer is no {kind.DESCRIPTOR.name}") from cause

@@ -12,7 +12,7 @@ _KEPT: list[Stub] = []
 
 
 class Asset:
-    """As the recorded one, it answers an exception with its name and text; ``raise`` and the like leave it to the host."""
+    """As the recorded one, it answers an exception with its name and text; ``raise`` and the like do not."""
 
     def invoke(self, stub: Stub) -> Response:
         function, *args = (argument.decode() for argument in stub.args)
