@@ -18,6 +18,7 @@ Network = Annotated[Path, typer.Option("--network", metavar="DIR", help="The net
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+ACCOUNT_DIGITS = 40
 
 
 def exit_code(error: BaseException) -> int:
@@ -103,3 +104,12 @@ def parse_amount(text: str) -> int:
         return int(text)
     except ValueError as cause:
         raise Misuse(f"not an amount: {text!r}; money is a whole number of the smallest unit") from cause
+
+
+def account_of(who: str) -> str:
+    """The account of a device by its name or folder, or an account as it is (40 hex digits). Raises Misuse."""
+    if len(who) == ACCOUNT_DIGITS and set(who) <= set("0123456789abcdef"):
+        return who
+    from zoneshare.identity import load_identity
+
+    return load_identity(device_folder(who)).account

@@ -89,7 +89,9 @@ def _brought(point: EntryPoint) -> Command:
 
 def build(arguments: Sequence[str]) -> typer.Typer:
     """The root app for these arguments: the command that they name is real, the others are a line of help each."""
-    root = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=INTRO)
+    root = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=INTRO
+    )
     root.callback()(_root)
     known = commands()
     name = next((word for word in arguments if not word.startswith("-")), None)

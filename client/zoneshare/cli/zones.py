@@ -1,0 +1,102 @@
+"""``zoneshare zones``: set them up, list them, audit them."""
+
+from typing import Annotated
+
+import typer
+
+from zoneshare.cli.common import Json, Network, columns, emit, parse_position, working
+from zoneshare_protocols.errors import Misuse
+
+app = typer.Typer(no_args_is_help=True, help="The zones of a network.")
+
+BAY = ((37_770_000, -122_420_000), (37_800_000, -122_270_000), (37_340_000, -121_890_000), (37_870_000, -122_270_000))
+"""Where zones are put that nobody places: San Francisco, Oakland, San José, Berkeley."""
+
+
+@app.command()
+def init(
+    network: Network,
+    zone: Annotated[
+        list[str] | None, typer.Option("--zone", metavar="NAME=LAT,LON", help="Where a zone is (may be repeated).")
+    ] = None,
+    capacity: Annotated[int, typer.Option(min=1, help="Devices each zone is meant to serve.")] = 1000,
+    tolerance: Annotated[
+        int, typer.Option(min=1, metavar="MS", help="How far a transaction's time may be from a peer's clock.")
+    ] = 60_000,
+    as_json: Json = False,
+) -> None:
+    """Have every organisation approve the zones, their trust in each other and who issues money. Safe to run again.
+
+    Example: zoneshare zones init --network net
+    """
+    from zoneshare import enrolment
+    from zoneshare.bootstrap import Operators, Place, set_up
+    from zoneshare.gateway import CHAINCODE
+    from zoneshare.registry import CHANNEL
+
+    names = [channel for channel in enrolment.channels(network) if channel != CHANNEL]
+    chosen = dict(_placed(text) for text in zone or ())
+    if strangers := set(chosen) - set(names):
+        raise Misuse(f"the network has no channel {', '.join(sorted(strangers))}; there are {', '.join(names)}")
+    if len(names) > len(BAY) and len(chosen) < len(names):
+        raise Misuse(f"say where each zone is, with --zone NAME=LAT,LON: {', '.join(names)}")
+    spots = {name: chosen.get(name) or BAY[n] for n, name in enumerate(names)}
+    places = [Place(name, latitude, longitude, capacity) for name, (latitude, longitude) in spots.items()]
+    with working("the organisations approve"):
+        connections = {
+            o: enrolment.operator(network, f"admin.{o}", o, "admin") for o in enrolment.organisations(network)
+        }
+        try:
+            issuer = enrolment.operator(network, enrolment.ISSUER).identity.account
+            pattern = enrolment.trust_pattern(network, CHAINCODE)
+            done = set_up(Operators(connections), places, pattern, issuer, tolerance)
+        finally:
+            for connection in connections.values():
+                connection.close()
+    text = "\n".join(done) if done else "nothing to do: all was approved before"
+    emit({"approved": done, "zones": names, "issuer": issuer}, as_json, text)
+
+
+@app.command("list")
+def list_(network: Network, as_json: Json = False) -> None:
+    """The zones in the registry, where they are, and their load.
+
+    Example: zoneshare zones list --network net
+    """
+    from zoneshare import enrolment
+    from zoneshare.registry import CHANNEL, Registry
+
+    with enrolment.issuer(network) as connection:
+        loads = Registry(connection.ledger(CHANNEL)).zones()
+    rows = [
+        (each.zone.id, each.zone.latitude_e6 / 1e6, each.zone.longitude_e6 / 1e6, each.load, each.zone.capacity)
+        for each in loads
+    ]
+    heads = ("zone", "latitude", "longitude", "load", "capacity")
+    emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, columns(heads, rows))
+
+
+@app.command()
+def audit(network: Network, as_json: Json = False) -> None:
+    """Read all zones whole, and prove that no money was made or lost.
+
+    Example: zoneshare zones audit --network net
+    """
+    from zoneshare import enrolment
+    from zoneshare.audit import audit_network
+    from zoneshare.registry import CHANNEL, Registry
+
+    with enrolment.issuer(network) as connection, working("reading the ledgers"):
+        zones = [each.zone.trust.fabric_channel for each in Registry(connection.ledger(CHANNEL)).zones()]
+        found = audit_network([connection.ledger(zone) for zone in zones])
+    heads = ("zone", "balances", "escrows", "locked", "issued", "received", "sent")
+    rows = [(z.zone, *(getattr(z.books, name) for name in heads[1:])) for z in found.zones]
+    value = {"zones": [dict(zip(heads, row, strict=True)) for row in rows], "issued": found.issued, "held": found.held}
+    emit(value, as_json, f"{columns(heads, rows)}\nin all zones: {found.held} held = {found.issued} issued")
+
+
+def _placed(text: str) -> tuple[str, tuple[int, int]]:
+    name, equals, position = text.partition("=")
+    if not (name and equals):
+        raise Misuse(f"not a zone's place: {text!r}; say for instance --zone zone-a=37.77,-122.42")
+    return name, parse_position(position)

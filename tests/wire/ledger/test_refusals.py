@@ -1,0 +1,71 @@
+"""A real gateway's refusals, word for word as recorded from Fabric 2.5, and the error each becomes."""
+
+import pytest
+
+from zoneshare.ledger import Conflict, LedgerUnavailable, Refused
+from zoneshare.refusals import invalid, refusal
+from zoneshare.transport import TransportFailure
+from zoneshare_protocols.errors import NotAllowed, to_wire
+
+NOT_ENDORSED = "failed to endorse transaction, see attached details for more info"
+TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
+DENIED = "error validating proposal: access denied: channel [zone-a] creator org [Org1MSP]"
+NO_CHANNEL = "failed to get config for channel [zone-x]: could not get last config for channel zone-x"
+
+RECORDED = [
+    ("ABORTED", NOT_ENDORSED, ("chaincode response 500, ValueError: boom",), Refused, "ValueError: boom"),
+    ("ABORTED", NOT_ENDORSED, (DENIED,), Refused, "access denied"),
+    ("ABORTED", TOO_FEW, ("ProposalResponsePayloads do not match",), Conflict, "different results"),
+    ("FAILED_PRECONDITION", "evaluate call to endorser returned error: " + DENIED, (DENIED,), Refused, "denied"),
+    ("FAILED_PRECONDITION", "no peers available to evaluate chaincode x in channel zone-a", (), Refused, "no peers"),
+    ("INVALID_ARGUMENT", "prepared transaction must be signed", (), Refused, "must be signed"),
+    ("UNAVAILABLE", NO_CHANNEL, (), Refused, "zone-x"),
+    ("UNAVAILABLE", "no orderers could successfully process transaction", (), LedgerUnavailable, "no orderers"),
+    ("DEADLINE_EXCEEDED", "endorse timeout expired", (), LedgerUnavailable, "timeout"),
+    (
+        "RESOURCE_EXHAUSTED",
+        "too many requests for /gateway.Gateway, exceeding limit",
+        (),
+        LedgerUnavailable,
+        "too many",
+    ),
+    ("RESOURCE_EXHAUSTED", "Received message larger than max (105 vs. 104)", (), Refused, "larger than max"),
+    ("PERMISSION_DENIED", "", (), Refused, "no reason given"),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "details", "kind", "words"), RECORDED)
+def test_each_refusal_has_its_error_and_keeps_fabrics_code(
+    code: str, message: str, details: tuple[str, ...], kind: type[Exception], words: str
+) -> None:
+    error = refusal(TransportFailure(code, message, details))
+    assert type(error) is kind
+    assert error.values["code"] == code
+    assert words in str(error)
+
+
+@pytest.mark.parametrize("place", ["details", "message"])
+def test_a_contracts_error_is_found_wherever_a_gateway_puts_it(place: str) -> None:
+    text = "chaincode response 500, " + to_wire(NotAllowed("not you", caller="me"))
+    failure = TransportFailure("ABORTED", NOT_ENDORSED, ("other words", text))
+    if place == "message":
+        failure = TransportFailure("UNKNOWN", f"evaluate call to endorser returned error: {text}")
+    error = refusal(failure)
+    assert type(error) is NotAllowed
+    assert (error.message, error.values) == ("not you", {"caller": "me"})
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("MVCC_READ_CONFLICT", Conflict),
+        ("PHANTOM_READ_CONFLICT", Conflict),
+        ("ENDORSEMENT_POLICY_FAILURE", Refused),
+        ("DUPLICATE_TXID", Refused),
+        ("BAD_CREATOR_SIGNATURE", Refused),
+    ],
+)
+def test_validation_codes(code: str, kind: type[Exception]) -> None:
+    error = invalid(code, "t1")
+    assert type(error) is kind
+    assert error.values == {"code": code, "tx_id": "t1"}
