@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from tests.support.memory_identity import Identity
+from tests.support.memory_identity import Identity, identity
 from tests.support.memory_stub import Zone
 from tests.support.memory_world import CLIENT, HOUR, MARGIN, World, prove_outbound
 from zoneshare_protocols.codec import decode, digest, encode
@@ -35,7 +35,7 @@ BOND = 50
 NO_KEYS = Evidence(())
 
 
-def terms_of(payer: Identity, payee: Identity, now: int, **changes: Any) -> ChannelTerms:
+def terms_of(payer: Identity, payee: Identity, now: int, /, **changes: Any) -> ChannelTerms:
     """Fund within the hour, refund after ten."""
     fields: dict[str, Any] = {
         "payer_zone": "zone-a",
@@ -70,7 +70,7 @@ class Goods:
 
     def reveal(self, index: int, **changes: Any) -> RevealedKey:
         tree = chunkcipher.leaves_tree(self.leaves)
-        fields = {"leaf": self.leaves[index], "path": tree.path(index), "key": self.keys[index]}
+        fields: dict[str, Any] = {"leaf": self.leaves[index], "path": tree.path(index), "key": self.keys[index]}
         return RevealedKey(**(fields | changes))
 
     def evidence(self, *indexes: int) -> Evidence:
@@ -138,8 +138,10 @@ class EscrowWorld:
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.anna = self.world.person("anna", self.world.a, 5_000)
-        self.ben = self.world.person("ben", self.world.b, 500)
+        self.anna, self.ben = identity("Org1MSP", "anna"), identity("Org1MSP", "ben")
+        if not any(key.startswith("\0account") for key in self.b.state):
+            self.world.person("anna", self.world.a, 5_000)
+            self.world.person("ben", self.world.b, 500)
         self.terms = terms_of(self.anna, self.ben, self.world.net.now, **self.changes)
         self.id = self.terms.channel
         self.goods = make_goods(self.terms, self.anna)

@@ -1,7 +1,7 @@
 """A channel between A (payer) and B (payee) off the ledger: which states there are, and which may follow which."""
 
 from zoneshare_protocols.codec import MAX_AMOUNT, digest, encode
-from zoneshare_protocols.errors import LimitExceeded, NotNewer, RuleBroken
+from zoneshare_protocols.errors import LimitExceeded, NotNewer, RuleBroken, TooLate
 from zoneshare_protocols.sharing.application import application
 from zoneshare_protocols.sharing.keys import check_digest_signature
 from zoneshare_protocols.sharing.payment import PAYMENT
@@ -9,12 +9,12 @@ from zoneshare_protocols.sharing.records import ChannelTerms, Payment, SignedSta
 
 
 def check_terms(terms: ChannelTerms, margin: int, now: int) -> None:
-    """Raises RuleBroken for terms no channel can live with; ``margin`` is the payee's zone's, all in ms.
+    """Raises TooLate or RuleBroken for terms no channel can live with; ``margin`` is the payee's zone's, all in ms.
 
     The refund M must come after the funding's deadline, the deadline must not be over, and all deadlines must fit.
     """
     if terms.fund_before <= now:
-        raise RuleBroken("the funding's deadline is over", now=now, until=terms.fund_before)
+        raise TooLate("the funding's deadline is over", now=now, until=terms.fund_before)
     if terms.refund_from < terms.fund_before + margin:
         raise RuleBroken("the refund's lock is before the funding", refund=terms.refund_from, funding=terms.fund_before)
     if terms.refund_from + terms.challenge + 2 * margin > MAX_AMOUNT:

@@ -51,8 +51,8 @@ def fund(
 ) -> Channel:
     """tx3^A: the channel that ``money``, proven to be locked in A's zone, opens. ``refund`` is B's half of tx4.
 
-    Raises RuleBroken for terms that do not fit, NotAllowed when the payee's account has other keys, BadProof for money
-    that is not this channel's, BadSignature unless B signed state 0.
+    Raises TooLate or RuleBroken for terms that do not fit, NotAllowed when the payee's account has other keys, BadProof
+    for money that is not this channel's, BadSignature unless B signed state 0.
     """
     phase = move(None, Event.FUND)
     check_terms(terms, margin, now)

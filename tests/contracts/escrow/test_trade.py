@@ -1,5 +1,7 @@
 """Good endings, and what each writes: the channel's one key, the trade's own, balances, money between zones."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.escrow_world import BOND, CHALLENGE, DEPOSIT, NO_KEYS, PRICE, EscrowWorld, make_goods
@@ -105,7 +107,7 @@ def test_queries_and_events(e: EscrowWorld) -> None:
 def test_nothing_moves_out_of_its_phase(e: EscrowWorld) -> None:
     goods = e.commit()
     posted, final = e.signed(2, 2, 2), e.final(3, 2, 2)
-    calls = {
+    calls: dict[str, tuple[Any, ...]] = {
         "escrow:commit": (e.ben, make_goods(e.terms, e.anna, name="x").commitment),
         "escrow:close": (CLIENT, posted, NO_KEYS),
         "escrow:begin_challenge": (CLIENT, e.id),

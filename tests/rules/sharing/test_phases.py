@@ -26,7 +26,7 @@ def test_every_pair_moves_as_the_table_says_or_is_refused_with_what_is_allowed()
 
 def test_a_settled_channel_is_over_and_every_channel_can_get_there() -> None:
     assert not [event for phase, event in TABLE if phase is Phase.SETTLED]
-    reached = {None}
+    reached: set[Phase | None] = {None}
     while more := {after for (before, _), after in TABLE.items() if before in reached} - reached:
         reached |= more
     assert reached == {None, *Phase}

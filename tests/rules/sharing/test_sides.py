@@ -49,8 +49,8 @@ def one(payer: PayerSide, payee: PayeeSide) -> int | None:
 def test_two_trades_and_the_end() -> None:
     payer, payee = sides()
     assert [one(payer, payee) for _ in range(8)] == list(range(8))
+    payer.begin_trade(OTHER, 5)
     with pytest.raises(RuleBroken):
-        payer.begin_trade(OTHER, 5)
         payer.sign_next(0)
     ack = payee.on_update(payer.sign_ack(0), 0)
     assert ack.chunk is None
