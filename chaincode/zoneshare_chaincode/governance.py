@@ -83,12 +83,12 @@ class Governance(Contract):
 def _check_trust(record: rules.Governed) -> None:
     """Raises Malformed where a trust's policy, roots or revocations cannot be read: nothing could be proven to it."""
     match record:
-        case Trust() as trust | ZoneInfo(trust=trust):
-            SignaturePolicy(trust.policy).satisfied_by(())
-            for _, certificates in trust.roots:
+        case (Trust() as found) | ZoneInfo(trust=found):
+            SignaturePolicy(found.policy).satisfied_by(())
+            for _, certificates in found.roots:
                 for pem in certificates:
                     certificate(pem)
-            for pem in trust.revoked:
+            for pem in found.revoked:
                 revocation_list(pem)
 
 
