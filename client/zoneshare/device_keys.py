@@ -1,6 +1,5 @@
 """A device's own keys: Ed25519 signs off the ledger, X25519 (the same secret) opens envelopes."""
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from zoneshare.identity import check_private, read_part, write_secret
-from zoneshare_protocols.codec import encode
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.sharing.accounts import Registration
+from zoneshare_protocols.sharing.keys import envelope_private_of, sign
 
 KEY_FILE = "device.key"
 """The Ed25519 seed: 32 raw bytes."""
@@ -34,7 +33,7 @@ class DeviceKeys:
 
     @cached_property
     def envelope(self) -> X25519PrivateKey:
-        return X25519PrivateKey.from_private_bytes(hashlib.sha512(self.seed).digest()[:32])
+        return envelope_private_of(self.signing)
 
     @cached_property
     def signing_key(self) -> bytes:
@@ -46,13 +45,10 @@ class DeviceKeys:
         """The X25519 public key, raw: the Montgomery form of :attr:`signing_key`."""
         return self.envelope.public_key().public_bytes_raw()
 
-    def sign(self, message: bytes) -> bytes:
-        return self.signing.sign(message)
-
     def possession(self, zone: str, account: str) -> tuple[Registration, bytes]:
         """What registers these keys for an account of a zone, and the signature that proves possession of both."""
         claim = Registration(zone, account, self.signing_key, self.envelope_key)
-        return claim, self.signing.sign(encode(claim))
+        return claim, sign(self.signing, claim)
 
 
 def load_keys(folder: Path) -> DeviceKeys:
