@@ -15,7 +15,9 @@ from zoneshare_network.view import ChannelView
 from zoneshare_protocols.errors import LedgerFailed
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import config as configs
+from zoneshare_protocols.fabric import proposal, transaction
 from zoneshare_protocols.fabric.config import ChannelConfig
+from zoneshare_protocols.fabric.flags import InvalidTransaction
 from zoneshare_protocols.fabric.validation import BlockValidation, TxFlag, Update, state_updates, validate_block
 
 
@@ -51,7 +53,7 @@ class Channel:
         return self._config
 
     @contextmanager
-    def view(self) -> Iterator[ChannelView]:
+    def view(self) -> Iterator[ChannelView[Snapshot]]:
         """The channel as of its newest block, for as long as the context lasts."""
         with self.store.snapshot() as snapshot:
             yield ChannelView(self.config, snapshot)
@@ -72,11 +74,7 @@ class Channel:
         with self.view() as view:
             found = validate_block(block, view)
         blocks.set_flags(block, found.flags)
-        records = tuple(
-            TransactionRecord(tx.tx_id, position, flag, tx.timestamp_ms)
-            for position, (flag, tx) in enumerate(zip(found.flags, found.transactions, strict=True))
-            if tx is not None
-        )
+        records = records_of(block, found)
         self._write(block, records, state_updates(found))
         self._announce({record.id: record.flag for record in records})
         return found
@@ -185,6 +183,21 @@ def _block(snapshot: Snapshot, number: int) -> common_pb2.Block:
 def _last_config(block: common_pb2.Block) -> int:
     value = common_pb2.Metadata.FromString(block.metadata.metadata[common_pb2.SIGNATURES]).value
     return int(common_pb2.OrdererBlockMetadata.FromString(value).last_config.index)
+
+
+def records_of(block: common_pb2.Block, found: BlockValidation) -> tuple[TransactionRecord, ...]:
+    """What the ledger keeps of a block's transactions, invalid ones too, whose id is their creator's to use."""
+    records = []
+    for position, (flag, tx) in enumerate(zip(found.flags, found.transactions, strict=True)):
+        try:
+            signed = tx or transaction.open_envelope(block.data.data[position])
+        except InvalidTransaction:
+            continue
+        # Nobody may use up another's id: it is made of its creator, who has signed.
+        ours = signed.tx_id == proposal.transaction_id(signed.nonce, signed.creator_bytes)
+        if ours and flag is not TxFlag.BAD_CREATOR_SIGNATURE:
+            records.append(TransactionRecord(signed.tx_id, position, flag, signed.timestamp_ms))
+    return tuple(records)
 
 
 def is_config(block: common_pb2.Block) -> bool:

@@ -8,6 +8,7 @@ from fabric_protos.peer import proposal_pb2, proposal_response_pb2
 from zoneshare_network.channel import Channel
 from zoneshare_network.members import Signer
 from zoneshare_network.simulator import simulate
+from zoneshare_network.store import Snapshot
 from zoneshare_network.view import WRITERS, ChannelView
 from zoneshare_protocols.errors import LedgerFailed, ZoneshareError
 from zoneshare_protocols.fabric import endorsement, identity, proposal
@@ -61,7 +62,7 @@ class Endorser:
         with self._channels[name].view() as view:
             return self.endorse(mspid, self.admit(signed, view), view)
 
-    def admit(self, signed: proposal_pb2.SignedProposal, view: ChannelView) -> Admitted:
+    def admit(self, signed: proposal_pb2.SignedProposal, view: ChannelView[Snapshot]) -> Admitted:
         """The checks before the simulation: form, creator, signature, replay, access. Raises ProposalRefused."""
         try:
             call, creator = proposal.check(signed, view.config.msps, self._clock_ms())
@@ -76,7 +77,9 @@ class Endorser:
             )
         return Admitted(call, creator)
 
-    def endorse(self, mspid: str, admitted: Admitted, view: ChannelView) -> proposal_response_pb2.ProposalResponse:
+    def endorse(
+        self, mspid: str, admitted: Admitted, view: ChannelView[Snapshot]
+    ) -> proposal_response_pb2.ProposalResponse:
         """What the organisation's peer makes of the proposal over this view: endorsed, or refused by the chaincode."""
         call = admitted.call
         chaincode, definition = self._chaincodes.get(call.chaincode), view.definition(call.chaincode)

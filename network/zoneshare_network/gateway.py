@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from zoneshare_network.channel import Channel, CommitStatus
 from zoneshare_network.endorser import Admitted, ProposalRefused
 from zoneshare_network.network import EmbeddedNetwork
+from zoneshare_network.store import Snapshot
 from zoneshare_network.view import READERS, ChannelView
 from zoneshare_protocols.errors import LedgerFailed, Malformed, NotFound, ZoneshareError
 from zoneshare_protocols.fabric import block as blocks
@@ -87,7 +88,7 @@ class Gateway:
         return gateway_pb2.EndorseResponse(prepared_transaction=common_pb2.Envelope(payload=payload))
 
     def _collect(
-        self, mspids: tuple[str, ...], admitted: Admitted, view: ChannelView
+        self, mspids: tuple[str, ...], admitted: Admitted, view: ChannelView[Snapshot]
     ) -> list[proposal_response_pb2.ProposalResponse]:
         first = self._network.endorser.endorse(mspids[0], admitted, view)
         failure = _failure(first)
@@ -106,7 +107,7 @@ class Gateway:
             raise GatewayRefused("ABORTED", _TOO_FEW, tuple(details))
         return answers
 
-    def _endorsers(self, call: ChaincodeCall, view: ChannelView, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    def _endorsers(self, call: ChaincodeCall, view: ChannelView[Snapshot], wanted: tuple[str, ...]) -> tuple[str, ...]:
         """The organisations asked for, or the fewest whose peers satisfy the chaincode's policy, ours preferred."""
         peers = self._network.peers
         if missing := [name for name in wanted if name not in peers]:

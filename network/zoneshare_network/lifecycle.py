@@ -1,17 +1,24 @@
 """Chaincode definitions as Fabric's ``_lifecycle`` keeps them on the channel: name, version, sequence and policy."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from fabric_protos.common import policies_pb2
 from fabric_protos.peer import policy_pb2
 from fabric_protos.peer.lifecycle import chaincode_definition_pb2, db_pb2, lifecycle_pb2
 
-from zoneshare_network.store import Snapshot
+from zoneshare_network.store import Versioned
 from zoneshare_protocols.fabric.rwset import NamespaceSet, Read, ReadWriteSet, Write
 
 NAMESPACE = "_lifecycle"
 FUNCTION = b"CommitChaincodeDefinition"
 _FIELDS = ("Sequence", "EndorsementInfo", "ValidationInfo", "Collections")
+
+
+class Values(Protocol):
+    """Where committed values are read."""
+
+    def get(self, namespace: str, key: str) -> Versioned | None: ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ def sequence_key(chaincode: str) -> str:
     return _field_key(chaincode, "Sequence")
 
 
-def read(snapshot: Snapshot, chaincode: str) -> Definition | None:
+def read(snapshot: Values, chaincode: str) -> Definition | None:
     """The committed definition, or None."""
     found = {name: snapshot.get(NAMESPACE, _field_key(chaincode, name)) for name in _FIELDS[:3]}
     sequence, endorsement, validation = (value and db_pb2.StateData.FromString(value.value) for value in found.values())
@@ -54,7 +61,7 @@ def arguments(definition: Definition) -> tuple[bytes, bytes]:
     return FUNCTION, message.SerializeToString(deterministic=True)
 
 
-def results(definition: Definition, snapshot: Snapshot) -> ReadWriteSet:
+def results(definition: Definition, snapshot: Values) -> ReadWriteSet:
     """What the transaction that commits the definition reads and writes."""
     endorsement = chaincode_definition_pb2.ChaincodeEndorsementInfo(
         version=definition.version, endorsement_plugin="escc"

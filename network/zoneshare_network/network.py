@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,9 +24,11 @@ from zoneshare_network.orderer import Orderer
 from zoneshare_network.pki import Role
 from zoneshare_network.topology import Topology
 from zoneshare_protocols.errors import Misuse, NotFound
+from zoneshare_protocols.fabric.config import BatchLimits
 from zoneshare_protocols.fabric.policy import parse_policy
 from zoneshare_protocols.stub import Chaincode
 
+LOCK = "lock"
 PEER, ADMIN, ORDERER = "peer0", "admin", "orderer0"
 
 
@@ -38,8 +41,9 @@ class EmbeddedNetwork:
     """The network in ``folder``: made there on the first start, gone on with on every other.
 
     ``shape`` counts on the first start only; later the folder's own file rules. ``chaincodes`` are hosted under their
-    names on every channel. All methods may be called from any thread. Close it, or use it as a context manager.
-    Raises Misuse where another process has the folder, or its files are not a network's.
+    names on every channel; ``batch_timeout_ms`` overrides the topology. All methods may be called from any thread.
+    Close it, or use it as a context manager. Raises Misuse where another process has the
+    folder, or its files are not a network's.
     """
 
     def __init__(
@@ -48,13 +52,15 @@ class EmbeddedNetwork:
         shape: Topology | None = None,
         chaincodes: Mapping[str, Chaincode] | None = None,
         *,
+        batch_timeout_ms: int | None = None,
         clock_ms: Callable[[], int] = now_ms,
         fault: Fault = no_fault,
     ) -> None:
         self.folder = folder
         self._fault = fault
         self.clock_ms = clock_ms
-        self._chaincodes = dict(chaincodes or {})
+        self.chaincodes = dict(chaincodes or {})
+        self._batch_timeout_ms = batch_timeout_ms
         self._channels: dict[str, Channel] = {}
         self._orderers: dict[str, Orderer] = {}
         self._reconciling = threading.Lock()
@@ -76,8 +82,12 @@ class EmbeddedNetwork:
         self._orderer = self._organisation(self.topology.orderer)
         self._orderer.prepare({ORDERER: Role.ORDERER, ADMIN: Role.ADMIN}, now)
         self.peers = {name: organisation.signer(PEER) for name, organisation in self.organisations.items()}
-        self.endorser = Endorser(self._channels, self.peers, self._chaincodes, self.clock_ms)
+        self.endorser = Endorser(self._channels, self.peers, self.chaincodes, self.clock_ms)
         self.reconcile()
+
+    def _limits(self) -> BatchLimits:
+        limits = self.topology.batch.limits()
+        return limits if self._batch_timeout_ms is None else replace(limits, timeout_ms=self._batch_timeout_ms)
 
     def _organisation(self, mspid: str) -> Organisation:
         return Organisation(mspid, self.folder / "orgs" / mspid, self._fault)
@@ -112,10 +122,10 @@ class EmbeddedNetwork:
         channel = Channel(name, self.folder / "channels" / f"{name}.db", self._fault)
         signer = self._orderer.signer(ORDERER)
         if channel.height == 0:
-            limits, now = self.topology.batch.limits(), self.clock_ms()
+            limits, now = self._limits(), self.clock_ms()
             msps = [organisation.msp() for organisation in self.organisations.values()]
             channel.commit(administration.genesis(name, msps, self._orderer.msp(), signer, limits=limits, now_ms=now))
-        orderer = Orderer(channel, signer, self.topology.batch.limits(), self.clock_ms)
+        orderer = Orderer(channel, signer, self._limits(), self.clock_ms)
         orderer.start()
         self._channels[name], self._orderers[name] = channel, orderer
 
@@ -135,7 +145,7 @@ class EmbeddedNetwork:
         admin = next(iter(self.organisations.values())).signer(ADMIN)
         envelopes = []
         with channel.view() as view:
-            for chaincode in self._chaincodes:
+            for chaincode in self.chaincodes:
                 wanted = Definition(chaincode, self.topology.version, self._policy)
                 missing = administration.definition_to_commit(wanted, view.snapshot)
                 if missing is not None:
@@ -214,7 +224,7 @@ class EmbeddedNetwork:
 def _lock(folder: Path) -> IO[bytes]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("ab")
+        file = (folder / LOCK).open("ab")
     except OSError as cause:
         raise Misuse(f"a network cannot live in {folder}: {cause}") from cause
     try:

@@ -36,7 +36,7 @@ class Versioned(NamedTuple):
 
 
 class TransactionRecord(NamedTuple):
-    """A transaction of a block; ``id`` is "" where the envelope does not say."""
+    """A transaction of a block."""
 
     id: str
     position: int
@@ -80,6 +80,11 @@ class Snapshot:
         for key, value, block, position in self._connection.execute(query + " ORDER BY key", bounds):
             yield key.decode(), Versioned(value, Version(block, position))
 
+    def everything(self) -> Iterator[tuple[tuple[str, str], Versioned]]:
+        """The whole state: namespace and key, value and version."""
+        for namespace, key, value, block, position in self._connection.execute("SELECT * FROM state"):
+            yield (namespace, key.decode()), Versioned(value, Version(block, position))
+
     def history(self, namespace: str, key: str) -> Iterator[Modification]:
         """Committed changes of a key, newest first."""
         query = (
@@ -103,6 +108,21 @@ class Snapshot:
         """SHA-256 of the block's header."""
         row = self._connection.execute("SELECT hash FROM blocks WHERE number = ?", (number,)).fetchone()
         return row and bytes(row[0])
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[Snapshot]:
+    """A snapshot of a ledger that another process may be writing. Raises LedgerFailed when there is none."""
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection.execute("BEGIN")
+        snapshot = Snapshot(connection)
+    except sqlite3.Error as cause:
+        raise LedgerFailed(f"the ledger file cannot be read: {cause}", file=str(path)) from cause
+    try:
+        yield snapshot
+    finally:
+        connection.close()
 
 
 class ChannelStore:
@@ -184,7 +204,7 @@ class ChannelStore:
     def _write(self, number: int, records: tuple[TransactionRecord, ...], updates: Iterable[Update]) -> None:
         self._writer.executemany(
             "INSERT OR IGNORE INTO transactions VALUES (?, ?, ?, ?)",
-            [(r.id, number, r.position, r.flag) for r in records if r.id],
+            [(r.id, number, r.position, r.flag) for r in records],
         )
         timestamps = {r.position: r.timestamp_ms for r in records}
         for namespace, text, value, (_, position), tx_id in updates:

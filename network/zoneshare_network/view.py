@@ -1,9 +1,10 @@
 """A channel as its peers know it at one moment: configuration, chaincode definitions, versions, transaction ids."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 from zoneshare_network import lifecycle
-from zoneshare_network.store import Snapshot
+from zoneshare_network.store import Placed, Versioned
 from zoneshare_protocols.fabric.config import ChannelConfig
 from zoneshare_protocols.fabric.msp import Msp
 from zoneshare_protocols.fabric.policy import Policy, SignaturePolicy
@@ -14,10 +15,21 @@ READERS = "/Channel/Application/Readers"
 LIFECYCLE = "/Channel/Application/LifecycleEndorsement"
 
 
-class ChannelView:
+class State(Protocol):
+    """What a view asks of a snapshot."""
+
+    def get(self, namespace: str, key: str) -> Versioned | None: ...
+    def range(self, namespace: str, start: str, end: str) -> Iterable[tuple[str, Versioned]]: ...
+    def transaction(self, tx_id: str) -> Placed | None: ...
+
+
+S = TypeVar("S", bound=State)
+
+
+class ChannelView(Generic[S]):
     """``zoneshare_protocols.fabric.validation.View`` over a snapshot."""
 
-    def __init__(self, config: ChannelConfig, snapshot: Snapshot) -> None:
+    def __init__(self, config: ChannelConfig, snapshot: S) -> None:
         self.config = config
         self.snapshot = snapshot
         self._definitions: dict[str, lifecycle.Definition | None] = {}
