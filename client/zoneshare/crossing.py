@@ -4,9 +4,20 @@ Whoever submits decides nothing: every step rests on the other zone's endorsers.
 the ledgers are, so that it may be called again after any failure.
 """
 
+from collections.abc import Callable, Iterable
+
 from zoneshare.accounts import Accounts
 from zoneshare_protocols.errors import AlreadyExists, NotFound, TooLate, WrongPhase
-from zoneshare_protocols.sharing.records import Inbound, InboundStatus, Outbound, OutboundStatus
+from zoneshare_protocols.sharing.records import (
+    Destination,
+    EndorsedQuery,
+    Inbound,
+    InboundStatus,
+    Outbound,
+    OutboundStatus,
+)
+
+Take = Callable[[EndorsedQuery], object]
 
 
 def send_across(source: Accounts, dest: Accounts, account: str, amount: int, before: int = 0) -> Outbound:
@@ -21,16 +32,18 @@ def send_across(source: Accounts, dest: Accounts, account: str, amount: int, bef
     return finish(source, dest, outbound.id)
 
 
-def finish(source: Accounts, dest: Accounts, id: str) -> Outbound:
-    """See an outbound for an account through to its end: received, or reclaimed when its deadline is past.
+def finish(source: Accounts, dest: Accounts, id: str, take: Take | None = None) -> Outbound:
+    """See an outbound through to its end: received, or reclaimed when it was not taken before its deadline.
 
-    Raises TooEarly while the deadline is past and its margin is not, and what the ledgers raise.
+    ``take`` shows the proof to the contract it is for; by default the money is an account's. Raises TooEarly while the
+    deadline is past and its margin is not, and what the ledgers raise.
     """
     outbound = source.outbound(id)
     if outbound.status is not OutboundStatus.LOCKED:
         return outbound
-    answer = _answer(source, dest, outbound)
-    proof = dest.prove_inbound(outbound.source_zone, id)
+    zone = outbound.source_zone
+    answer = _answer(source, dest, outbound, take or (lambda proof: dest.receive(zone, proof)))
+    proof = dest.prove_inbound(zone, id)
     try:
         if answer.status is InboundStatus.TOMBSTONE:
             return source.reclaim(id, proof)
@@ -40,7 +53,19 @@ def finish(source: Accounts, dest: Accounts, id: str) -> Outbound:
         return source.outbound(id)
 
 
-def _answer(source: Accounts, dest: Accounts, outbound: Outbound) -> Inbound:
+def collect(sources: Iterable[Accounts], dest: Accounts, account: str) -> list[Outbound]:
+    """Bring in all money that waits in other zones for ``account`` of ``dest``'s zone: transfers, rests, refunds."""
+    zone = dest.parameters.zone
+    return [
+        finish(source, dest, outbound.id)
+        for source in sources
+        for outbound in source.outbounds()
+        if (outbound.dest_zone, outbound.dest, outbound.kind) == (zone, account, Destination.ACCOUNT)
+        and outbound.status is OutboundStatus.LOCKED
+    ]
+
+
+def _answer(source: Accounts, dest: Accounts, outbound: Outbound, take: Take) -> Inbound:
     zone, id = outbound.source_zone, outbound.id
     try:
         return dest.inbound(zone, id)
@@ -48,8 +73,9 @@ def _answer(source: Accounts, dest: Accounts, outbound: Outbound) -> Inbound:
         proof = source.prove_outbound(id)
     try:
         try:
-            return dest.receive(zone, proof)
-        except TooLate:
+            take(proof)
+        except (TooLate, WrongPhase):
             return dest.tombstone(zone, proof)
     except AlreadyExists:
-        return dest.inbound(zone, id)
+        pass
+    return dest.inbound(zone, id)

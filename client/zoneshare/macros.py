@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from zoneshare.accounts import Accounts
 from zoneshare.calls import Contract, result
+from zoneshare.crossing import finish
 from zoneshare_protocols.errors import NotFound
 from zoneshare_protocols.sharing.macro import HOLDING
 from zoneshare_protocols.sharing.records import EndorsedQuery, Macro, MacroStatus, MacroTerms, Outbound
@@ -66,7 +67,10 @@ def held(macro: Macro) -> int:
 
 
 def pay_across(buyer_zone: Macros, seller_zone: Macros, terms: MacroTerms) -> Macro:
-    """Pay a trade of another zone: lock, prove, acknowledge. May be called again after any failure."""
+    """Pay a trade of another zone: lock, prove, acknowledge; money that came too late is reclaimed.
+
+    May be called again after any failure.
+    """
     home = Accounts(buyer_zone.ledger)
     there = Accounts(seller_zone.ledger)
     id = f"macro.{terms.id}"
@@ -74,10 +78,5 @@ def pay_across(buyer_zone: Macros, seller_zone: Macros, terms: MacroTerms) -> Ma
         home.outbound(id)
     except NotFound:
         buyer_zone.lock_payment(terms)
-    try:
-        there.inbound(terms.buyer_zone, id)
-        macro = seller_zone.macro(terms.id)
-    except NotFound:
-        macro = seller_zone.receive_payment(terms.id, home.prove_outbound(id))
-    home.acknowledge(id, there.prove_inbound(terms.buyer_zone, id))
-    return macro
+    finish(home, there, id, lambda proof: seller_zone.receive_payment(terms.id, proof))
+    return seller_zone.macro(terms.id)

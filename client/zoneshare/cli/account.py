@@ -1,12 +1,15 @@
 """``zoneshare account``: balances, issue, transfer, money across zones."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoneshare.cli.common import Json, Network, account_of, device_folder, emit, parse_amount, working
 from zoneshare.cli.device import Name
 from zoneshare_protocols.errors import Misuse, NotFound
+
+if TYPE_CHECKING:
+    from zoneshare.device import Device
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and their money, in the smallest unit.")
 
@@ -114,8 +117,13 @@ def send(
 
 
 @app.command()
-def finish(name: Name, outbound: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
-    """See money that was sent to another zone through to its end: received there, or taken back.
+def finish(
+    name: Name,
+    outbound: Annotated[str, typer.Argument(metavar="ID", help="Of the money, as send printed it.")],
+    zone: Zone = "",
+    as_json: Json = False,
+) -> None:
+    """See money that left a zone through to its end: received in the other zone, or taken back.
 
     Example: zoneshare account finish alice transfer.5f0c…
     """
@@ -123,7 +131,38 @@ def finish(name: Name, outbound: Annotated[str, typer.Argument(metavar="ID")], a
     from zoneshare.device import Device
 
     with Device.open(device_folder(name)) as device, working("looking"):
-        source = device.accounts()
+        source = device.accounts(zone)
         dest = device.accounts(source.outbound(outbound).dest_zone)
         ended = see_through(source, dest, outbound)
     emit(ended, as_json, f"{ended.id}: {ended.amount} {ended.status}")
+
+
+@app.command()
+def collect(name: Name, as_json: Json = False) -> None:
+    """Bring home all money that waits for a device in other zones: what was sent to it, rests, refunds.
+
+    Example: zoneshare account collect alice
+    """
+    from zoneshare.crossing import collect as bring_in
+    from zoneshare.device import Device
+
+    with Device.open(device_folder(name)) as device, working("collecting"):
+        zones = [load.zone.id for load in device.registry.zones()]
+        got = [
+            each
+            for zone in zones
+            if _has_account(device, zone)
+            for each in bring_in(
+                [device.accounts(z) for z in zones if z != zone], device.accounts(zone), device.account
+            )
+        ]
+    text = "\n".join(f"{each.id}: {each.amount} from {each.source_zone}, {each.status}" for each in got)
+    emit(got, as_json, text or "nothing waits")
+
+
+def _has_account(device: "Device", zone: str) -> bool:
+    try:
+        device.accounts(zone).account(device.account)
+    except NotFound:
+        return False
+    return True

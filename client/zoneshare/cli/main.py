@@ -58,12 +58,21 @@ def _trade(root: typer.Typer) -> None:
     import_module("zoneshare.cli.trade").register(root)
 
 
+def _channel(root: typer.Typer) -> None:
+    try:
+        _trade(root)  # it brings commands of its own for channels
+    except ModuleNotFoundError as cause:
+        if cause.name != "zoneshare.cli.trade":
+            raise
+    _app("channel", "zoneshare.cli.channel")(root)
+
+
 _OWN: Mapping[str, Command] = {
     "zones": Command("Set a network's zones up, list them, audit them.", _app("zones", "zoneshare.cli.zones")),
     "device": Command("Make a device, show it, move it.", _app("device", "zoneshare.cli.device")),
     "account": Command("Balances, issue, transfer, send across zones.", _app("account", "zoneshare.cli.account")),
     "macro": Command("Large trades, recorded in full.", _app("macro", "zoneshare.cli.macro")),
-    "channel": Command("The channels of a device.", _trade),
+    "channel": Command("The channels of a device.", _channel),
     "seller": Command("Sell files.", _trade),
     "buy": Command("Buy a file, chunk by chunk.", _trade),
     "watchtower": Command("Answer old states for a device that sleeps.", _trade),
