@@ -22,7 +22,7 @@ _nonces = itertools.count(1)
 
 
 class RawPeer:
-    """Connected when it is made, gone when the ``with`` block ends. A ``deaf`` one reads nothing after the handshake."""
+    """Connected once made, gone when the ``with`` block ends. A ``deaf`` one reads nothing after the handshake."""
 
     def __init__(self, connection: Connection, deaf: bool = False) -> None:
         self._channel = connection.open()
