@@ -1,4 +1,4 @@
-"""Events of a zone's escrow contract, brought into the event loop: what changes on the ledger wakes who waits for it."""
+"""Events of a zone's escrow contract in the event loop: what changes on the ledger wakes who waits for it."""
 
 import asyncio
 import contextlib

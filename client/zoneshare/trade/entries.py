@@ -59,15 +59,19 @@ class BuyerTrade(Record, frozen=True, tag="buyer-trade/1"):
 
 
 class SellerChannel(Record, frozen=True, tag="seller-channel/1"):
-    """Under the channel: on B's side, from before B half-signs tx4."""
+    """Under the channel: on B's side, since it found the channel on the ledger."""
 
     terms: ChannelTerms
+    refund: Signature
+    """A's half of tx4."""
     closed: bool
 
 
 class SellerTrade(Record, frozen=True, tag="seller-trade/1"):
-    """Under the trade: on B's side, from before tx5."""
+    """Under channel/trade: on B's side, from before tx5."""
 
+    number: Count
+    """Of the trade in its channel, from 1."""
     commitment: Commitment
     secret: TradeSecret
     seed: Key32

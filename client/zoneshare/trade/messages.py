@@ -8,7 +8,8 @@ The legal order on one connection::
     Open(terms)            ->                      a new channel only
                            <-  Accept              B's half of tx4
     Opened(channel)        ->
-                           <-  Resumed             also the answer to Resume(channel)
+    Resume(channel)        ->                      a channel of before
+                           <-  Resumed
     Buy(request)           ->
                            <-  Committed, Leaves...
     Pay(T_i)               ->                      a window of them under way
@@ -23,8 +24,9 @@ from typing import Annotated
 
 import msgspec
 
-from zoneshare_protocols.codec import Count, Digest, Key32, Millis, Name, Record, Signature
+from zoneshare_protocols.codec import Amount, Count, Digest, Key32, Millis, Name, Record, Signature
 from zoneshare_protocols.sharing.records import (
+    MAX_WINDOW,
     ChannelTerms,
     ChunkLeaf,
     Request,
@@ -56,13 +58,13 @@ class Offer(Record, frozen=True, tag="offer/1"):
     account: Name
     key: Key32
     """B's Ed25519 key."""
-    window: Annotated[int, msgspec.Meta(ge=1, le=64)]
-    min_tick: Annotated[int, msgspec.Meta(ge=1)]
+    bond: Amount
+    """What the seller locks for the trade (tx5), and loses for garbage."""
+    window: Annotated[int, msgspec.Meta(ge=1, le=MAX_WINDOW)]
     min_challenge: Annotated[int, msgspec.Meta(ge=1)]
-    min_open: Millis
-    """How long after now M must be at least, in ms."""
-    store: str
-    """Where the seller puts the ciphertexts: a folder or kubo's RPC; the buyer may reach them otherwise."""
+    """ms"""
+    max_lock: Millis
+    """How far from now M may be, in ms."""
 
 
 class Open(Record, frozen=True, tag="open/1"):
@@ -80,19 +82,24 @@ class Opened(Record, frozen=True, tag="opened/1"):
     """The channel is on zone B's ledger."""
 
     channel: Name
+    payer_signature: Signature
+    """A's half of tx4, so that B too can end a channel in which nothing was paid."""
 
 
 class Resume(Record, frozen=True, tag="resume/1"):
-    """Go on with a channel after a break."""
+    """Go on with a channel after a break; as Opened for a seller that does not know it to be open."""
 
     channel: Name
+    payer_signature: Signature
 
 
 class Resumed(Record, frozen=True, tag="resumed/1"):
-    """The newest state B has signed, and so has a copy of; None when nothing was paid yet."""
+    """The newest state B has taken, with both signatures; None when nothing was paid yet."""
 
     channel: Name
     newest: SignedState | None
+    sealed_keys: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=MAX_WINDOW)]
+    """Again, the keys that the state has paid for and does not acknowledge, in order."""
 
 
 class Buy(Record, frozen=True, tag="buy/1"):
@@ -105,8 +112,10 @@ class Committed(Record, frozen=True, tag="committed/1"):
 
     trade: Digest
     leaves: Count
+    enc: Digest
+    """Starts the HPKE context to PK_A, in which the secret has sequence number 0 and k_i the count of T_i."""
     sealed_secret: bytes
-    """The TradeSecret, sealed to PK_A."""
+    """The TradeSecret."""
 
 
 class Leaves(Record, frozen=True, tag="leaves/1"):

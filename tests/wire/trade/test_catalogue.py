@@ -16,6 +16,10 @@ def catalogue(tmp_path: Path) -> Catalogue:
     return Catalogue(Journal(tmp_path / "journal"))
 
 
+def change(file: Path) -> None:
+    file.write_bytes(bytes(3000))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "data.bin"
@@ -85,7 +89,7 @@ def test_an_unreadable_file(catalogue: Catalogue, file: Path, monkeypatch: pytes
 
 def test_a_file_that_changes_while_it_is_added(catalogue: Catalogue, file: Path) -> None:
     with pytest.raises(DataCorrupt, match="changed while"):
-        catalogue.add(file, 1, 1000, lambda done: file.write_bytes(bytes(3000)) and None)
+        catalogue.add(file, 1, 1000, lambda done: change(file))
     assert catalogue.items() == []
 
 

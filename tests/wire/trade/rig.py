@@ -1,0 +1,221 @@
+"""Buyer, seller and watchtower in one process: real TLS on loopback, real journals, the real contracts in memory."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Self, TypeVar
+
+from tests.support.memory_identity import Identity as Person
+from tests.support.memory_proofs import prove
+from tests.support.memory_stub import VALID
+from tests.support.memory_stub import Zone as MemoryZone
+from tests.support.memory_world import World, balance
+from zoneshare.device_keys import DeviceKeys
+from zoneshare.identity import Identity
+from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
+from zoneshare.stores.folder import FolderStore
+from zoneshare.trade.buyer import Buyer, Order
+from zoneshare.trade.journal import Journal
+from zoneshare.trade.opening import Plan
+from zoneshare.trade.party import Party, Zone
+from zoneshare.trade.seller import Policy, Seller
+from zoneshare.trade.tower import Tower
+from zoneshare.trade.watchtower import Watchtower
+from zoneshare_protocols.sharing.records import EndorsedQuery
+
+R = TypeVar("R")
+
+PLAN = Plan(lifetime=200_000, tick=10, challenge=20_000, funding=60_000)
+MONEY = 1_000_000
+PRICE = 7
+BOND = 500
+CHUNK = 1_000
+
+
+class Dead(BaseException):
+    """A process is killed here: nothing of the product may catch it."""
+
+
+class MemoryLedger:
+    """The Ledger port on one zone of the in-memory ledger; ``hook`` is called before and after every submit."""
+
+    def __init__(self, world: World, zone: MemoryZone, who: Person, hook: Callable[[str], None]) -> None:
+        self._world, self._zone, self._who, self._hook = world, zone, who, hook
+
+    @property
+    def channel(self) -> str:
+        return self._zone.name
+
+    def evaluate(self, function: str, *args: bytes) -> bytes:
+        with LOCK:
+            return self._zone.evaluate(self._who, function, *args)
+
+    def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
+        self._hook(f"before {function}")
+        with CHANGED:
+            simulation = self._zone.endorse(self._who, function, *args)
+            payload = simulation.result()
+            if self._zone.commit(simulation) != VALID:
+                raise Conflict("another transaction was first")
+            WRITES.append((self._zone.name, function))
+            CHANGED.notify_all()
+        self._hook(f"after {function}")
+        return Committed(simulation.tx_id, self._zone.block, payload)
+
+    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
+        with LOCK:
+            proof: EndorsedQuery = prove(self._zone, self._who, function, *args)
+            return proof
+
+    def events(self, from_block: int | None = None) -> "MemoryEvents":
+        return MemoryEvents(self._zone, from_block)
+
+
+class MemoryEvents:
+    def __init__(self, zone: MemoryZone, from_block: int | None) -> None:
+        self._zone = zone
+        self._next = 0
+        self._closed = False
+        if from_block is None:
+            self._next = len(zone.events)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ChaincodeEvent:
+        with CHANGED:
+            CHANGED.wait_for(lambda: self._closed or self._next < len(self._zone.events))
+            if self._closed:
+                raise StopIteration
+            event = self._zone.events[self._next]
+            self._next += 1
+        return ChaincodeEvent(event.block, event.tx_id, event.name, event.payload)
+
+    def close(self) -> None:
+        with CHANGED:
+            self._closed = True
+            CHANGED.notify_all()
+
+
+LOCK = threading.RLock()
+CHANGED = threading.Condition(LOCK)
+WRITES: list[tuple[str, str]] = []
+"""(zone, function) of every transaction that committed, of the one world of a test."""
+
+
+class TurnedClock:
+    """The world's clock. Short waits pass at once, long ones when the test turns the clock."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._waiting: set[asyncio.Event] = set()
+
+    def now_ms(self) -> int:
+        return self._world.net.now
+
+    async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
+        if span_ms <= 4_000:
+            await asyncio.sleep(0.002)
+            return
+        turned = asyncio.Event()
+        self._waiting.add(turned)
+        ends = [asyncio.create_task(turned.wait()), *([asyncio.create_task(event.wait())] if event else [])]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting.discard(turned)
+            for end in ends:
+                end.cancel()
+
+    def advance(self, span_ms: int) -> None:
+        with LOCK:
+            self._world.net.advance(span_ms)
+        for waiter in self._waiting:
+            waiter.set()
+
+    async def run(self, work: Awaitable[R], step_ms: int = 5_000) -> R:
+        """Turn the clock until ``work`` is done."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await asyncio.wait([task], timeout=0.01)
+            self.advance(step_ms)
+        return task.result()
+
+    async def until(self, so: Callable[[], bool], step_ms: int = 0) -> None:
+        while not so():
+            await asyncio.sleep(0.003)
+            if step_ms:
+                self.advance(step_ms)
+
+
+def no_hook(point: str) -> None:
+    pass
+
+
+class Rig:
+    """alice in zone-a buys from bob in zone-b; ``hooks`` by name see every durable write and may raise Dead."""
+
+    def __init__(self, folder: Path, bond: int = BOND) -> None:
+        self.folder, self.bond = folder, bond
+        WRITES.clear()
+        self.world = World()
+        self.clock = TurnedClock(self.world)
+        self.alice = self.world.person("alice", self.world.a, MONEY)
+        self.bob = self.world.person("bob", self.world.b, MONEY)
+        self.carol = self.world.person("carol", self.world.b)
+        self.store = FolderStore(folder / "store")
+        self.port = 0
+        self.tower_port = 0
+        self.plan = PLAN
+        self.policy = Policy(bond=bond, window=16, min_challenge=1_000)
+        self._running: list[Seller | Watchtower | Buyer] = []
+        self._journals: list[Journal] = []
+
+    def party(self, who: Person, home: MemoryZone, hook: Callable[[str], None]) -> Party:
+        ledgers = {zone.name: MemoryLedger(self.world, zone, who, hook) for zone in (self.world.a, self.world.b)}
+        identity = Identity(who.mspid, who.certificate, who.key)
+        keys = DeviceKeys(who.signing.private_bytes_raw())
+        return Party(identity, keys, Zone(home.name, ledgers[home.name]), lambda trust: ledgers[trust.zone])
+
+    def journal(self, name: str, hook: Callable[[str], None] = no_hook) -> Journal:
+        journal = Journal(self.folder / f"{name}.journal", hook)
+        self._journals.append(journal)
+        return journal
+
+    def buyer(self, hook: Callable[[str], None] = no_hook, window: int = 16) -> Buyer:
+        party = self.party(self.alice, self.world.a, hook)
+        journal = self.journal("alice", hook)
+        return Buyer(party, self.store, journal, clock=self.clock, plan=self.plan, window=window)
+
+    async def seller(self, hook: Callable[[str], None] = no_hook, tower: bool = False) -> Seller:
+        party = self.party(self.bob, self.world.b, hook)
+        line = Tower("127.0.0.1", self.tower_port, party.identity, party.peers(), self.clock) if tower else None
+        seller = Seller(party, self.store, self.journal("bob", hook), clock=self.clock, policy=self.policy, tower=line)
+        self.port = await seller.start("127.0.0.1", self.port)
+        return seller
+
+    async def watchtower(self) -> Watchtower:
+        tower = Watchtower(self.party(self.carol, self.world.b, no_hook), self.journal("carol"), self.clock)
+        self.tower_port = await tower.start("127.0.0.1", self.tower_port)
+        return tower
+
+    def kill_journals(self) -> None:
+        """As a killed process leaves them."""
+        while self._journals:
+            self._journals.pop().close()
+
+    def file(self, chunks: int = 20, name: str = "goods.bin") -> Path:
+        path = self.folder / name
+        path.write_bytes(os.urandom(chunks * CHUNK - CHUNK // 3))
+        return path
+
+    def order(self, data: bytes, name: str = "bought.bin", deposit: int | None = None) -> Order:
+        return Order(data, "127.0.0.1", self.port, self.folder / name, PRICE, deposit)
+
+    @property
+    def money(self) -> tuple[int, int]:
+        """alice's and bob's balance."""
+        with LOCK:
+            return balance(self.world.a, self.alice), balance(self.world.b, self.bob)
