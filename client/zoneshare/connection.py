@@ -2,72 +2,76 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from zoneshare.gateway import GatewayLedger, now_ms
+from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.identity import CONNECTION, Identity, load_identity, read_part
-from zoneshare.ledger import Ledger
+from zoneshare.transport import Transport
 from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.fabric.msp import Msp
 
 
 class Profile:
-    """What of a connection profile the gateway adapter needs: a peer's endpoint, its TLS roots, the organisations."""
+    """What of a connection profile the gateway adapter needs: a peer's endpoint, its TLS roots, the channels."""
 
     def __init__(self, data: bytes, base: Path) -> None:
         """``base`` is where relative paths in the profile start. Raises Misuse for what is no profile."""
+        path = base / CONNECTION
         try:
-            self._profile = json.loads(data)
-            organisations: Mapping[str, Any] = self._profile["organizations"]
-            home = organisations[self._profile["client"]["organization"]]
-            peer = self._profile["peers"][home["peers"][0]]
+            profile = json.loads(data)
+            home = profile["organizations"][profile["client"]["organization"]]
+            peer = profile["peers"][home["peers"][0]]
             scheme, _, self.endpoint = str(peer["url"]).rpartition("://")
             self.tls_roots = _pem(peer["tlsCACerts"], base)
-            options = peer.get("grpcOptions", {})
-        except (ValueError, KeyError, TypeError, IndexError, OSError) as cause:
-            raise Misuse(f"{base / CONNECTION} is not a connection profile: {cause!r}") from cause
+            self.server_name: str | None = peer.get("grpcOptions", {}).get("ssl-target-name-override")
+            self.channels: tuple[str, ...] = tuple(profile.get("channels", {}))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as cause:
+            raise Misuse(f"{path} is not a connection profile: {type(cause).__name__} {cause}") from cause
         if scheme != "grpcs":
-            raise Misuse(f"{base / CONNECTION}: a peer is reached by grpcs:// only", url=str(peer["url"]))
-        self.server_name: str | None = options.get("ssl-target-name-override")
-        self.channels: tuple[str, ...] = tuple(self._profile.get("channels", {}))
-        self.organisations: tuple[str, ...] = tuple(str(o["mspid"]) for o in organisations.values())
-        self.roots: dict[str, tuple[bytes, ...]] = {
-            str(organisation["mspid"]): tuple(
-                _pem(self._profile["certificateAuthorities"][name]["tlsCACerts"], base)
-                for name in organisation.get("certificateAuthorities", ())
-            )
-            for organisation in organisations.values()
-        }
+            raise Misuse(f"{path}: a peer is reached by grpcs:// only", url=str(peer["url"]))
 
 
 class Connection:
-    """One identity's way to its network's ledgers. Close it, or use it as a context manager."""
+    """One identity's way to its network's ledgers, by whatever transport. Close it, or use it as a context manager."""
 
-    def __init__(self, identity: Identity, profile: Profile) -> None:
-        from zoneshare.grpc_transport import GrpcTransport
+    def __init__(
+        self,
+        identity: Identity,
+        transport: Transport,
+        channels: tuple[str, ...] = (),
+        *,
+        msps: Mapping[str, Msp] | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """With ``msps`` the endorsers' signatures are checked before anything is signed. Closes the transport.
 
+        ``clock`` gives transactions their timestamps, in milliseconds since 1970.
+        """
         self.identity = identity
-        self.profile = profile
-        self._transport = GrpcTransport(profile.endpoint, profile.tls_roots, profile.server_name)
-        self._ledgers: dict[str, Ledger] = {}
+        self.channels = channels
+        """The Fabric channels that the connection profile names."""
+        self._transport = transport
+        self._msps = msps
+        self._clock = clock
+        self._ledgers: dict[str, GatewayLedger] = {}
         self._lock = threading.Lock()
 
     @classmethod
     def open(cls, folder: Path) -> "Connection":
-        """By the identity in ``folder``. Raises Misuse for a bad folder; whether the peer answers a call will say."""
-        return cls(load_identity(folder), Profile(read_part(folder, CONNECTION), folder))
+        """By the identity in ``folder``, over gRPC. Raises Misuse for a bad folder; a first call shows who answers."""
+        identity, profile = load_identity(folder), Profile(read_part(folder, CONNECTION), folder)
+        transport = GrpcTransport(profile.endpoint, profile.tls_roots, profile.server_name)
+        return cls(identity, transport, profile.channels)
 
-    @property
-    def channels(self) -> tuple[str, ...]:
-        return self.profile.channels
-
-    def ledger(self, channel: str) -> Ledger:
+    def ledger(self, channel: str) -> GatewayLedger:
         """The ledger of a Fabric channel; the same object every time."""
-        from zoneshare.gateway import GatewayLedger
-
         with self._lock:
             if channel not in self._ledgers:
-                self._ledgers[channel] = GatewayLedger(self._transport, channel, self.identity)
+                self._ledgers[channel] = GatewayLedger(
+                    self._transport, channel, self.identity, msps=self._msps, clock=self._clock
+                )
             return self._ledgers[channel]
 
     def close(self) -> None:
