@@ -14,7 +14,16 @@ from zoneshare_protocols.codec import decode, encode
 from zoneshare_protocols.errors import ClockSkew, Malformed, Misuse, NotFound, ZoneshareError, to_wire
 from zoneshare_protocols.sharing.accounts import account_of
 from zoneshare_protocols.sharing.records import ZoneParameters
-from zoneshare_protocols.stub import ERROR, OK, Page, Response, Stub, composite_key, split_composite_key
+from zoneshare_protocols.stub import (
+    ERROR,
+    OK,
+    Page,
+    Response,
+    Stub,
+    composite_key,
+    composite_range,
+    split_composite_key,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +92,10 @@ class Context:
         return found
 
     def put(self, key: str, record: Any) -> None:
-        self._writes[key] = encode(record)
+        """Raises Malformed for a record that breaks a limit of its type, and so could never be read again."""
+        data = encode(record)
+        decode(type(record), data)
+        self._writes[key] = data
 
     def delete(self, key: str) -> None:
         self._writes[key] = None
@@ -96,9 +108,15 @@ class Context:
     def page(
         self, kind: type[R], object_type: str, size: int, bookmark: str, *attributes: str
     ) -> tuple[tuple[tuple[tuple[str, ...], R], ...], str]:
-        """As :meth:`scan`, at most ``size`` rows from ``bookmark`` on, and the next bookmark; for queries only."""
+        """As :meth:`scan`, at most ``size`` rows from ``bookmark`` on, and the next bookmark; for queries only.
+
+        Raises Malformed for a size of 0 or over MAX_PAGE, and for another query's bookmark.
+        """
         if not 1 <= size <= MAX_PAGE:
             raise Malformed(f"a page has 1 to {MAX_PAGE} rows", size=size)
+        start, end = composite_range(object_type, *attributes)
+        if bookmark and not start <= bookmark < end:
+            raise Malformed("the bookmark is not of this query")
         found: Page = self.stub.get_state_by_partial_composite_key(object_type, attributes, size, bookmark)
         rows = tuple((split_composite_key(key)[1], decode(kind, value)) for key, value in found.items)
         return rows, found.bookmark
@@ -167,12 +185,16 @@ class ContractChaincode:
 
     def invoke(self, stub: Stub) -> Response:
         try:
-            return Response(OK, payload=self._run(stub))
-        except ZoneshareError as refusal:
-            return Response(ERROR, to_wire(refusal))
+            return self._answer(stub)
         except Exception as failure:
             log.exception("a contract failed")
             return Response(ERROR, f"internal error in the chaincode: {type(failure).__name__}")
+
+    def _answer(self, stub: Stub) -> Response:
+        try:
+            return Response(OK, payload=self._run(stub))
+        except ZoneshareError as refusal:
+            return Response(ERROR, to_wire(refusal))
 
     def _run(self, stub: Stub) -> bytes:
         name, *arguments = (stub.args or (b"",))[0], *stub.args[1:]

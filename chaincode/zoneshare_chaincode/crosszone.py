@@ -2,7 +2,7 @@
 
 from zoneshare_chaincode import governance, vault
 from zoneshare_chaincode.base import Context, Contract, query, transaction
-from zoneshare_protocols.codec import Name, decode
+from zoneshare_protocols.codec import Millis, Name, decode
 from zoneshare_protocols.errors import AlreadyExists, BadProof, NotFound
 from zoneshare_protocols.fabric import endorsed_query
 from zoneshare_protocols.sharing import crosszone as rules
@@ -85,7 +85,7 @@ class CrossZone(Contract):
         return self._lock(context, outbound)
 
     @transaction
-    def send(self, context: Context, zone: Name, account: Name, amount: int, before: int) -> Outbound:
+    def send(self, context: Context, zone: Name, account: Name, amount: int, before: Millis) -> Outbound:
         """The caller's money to an account of another zone; ``before`` in ms, 0 for none; event ``outbound``."""
         outbound = rules.outbound(
             f"transfer.{context.tx_id}",

@@ -52,8 +52,14 @@ class Authority:
     def pem(self) -> bytes:
         return self.certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, name: str, role: str = "client", until: datetime.datetime = UNTIL) -> Identity:
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(
+        self,
+        name: str,
+        role: str = "client",
+        until: datetime.datetime = UNTIL,
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> Identity:
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = _name(f"{name}.{self.mspid}", role)
         usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
         certificate = (

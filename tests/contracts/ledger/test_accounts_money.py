@@ -43,6 +43,9 @@ def test_registration_binds_the_keys_to_the_callers_account(world: World) -> Non
 def test_an_account_is_of_one_key_in_one_organisation() -> None:
     assert identity("Org2MSP", "alice").account != ALICE.account
     assert authority("Org1MSP").issue("alice").account != ALICE.account
+    renewed = authority("Org1MSP").issue("alice", key=ALICE.key)
+    assert renewed.certificate != ALICE.certificate
+    assert renewed.account == ALICE.account
 
 
 def test_keys_change_with_a_new_proof_and_not_twice(world: World) -> None:

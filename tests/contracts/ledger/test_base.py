@@ -10,7 +10,7 @@ from tests.support.memory_stub import MVCC, PHANTOM, VALID, ContractBroken, Memo
 from zoneshare_chaincode.base import DEFAULT_TOLERANCE_MS, Context, Contract, ContractChaincode, query, transaction
 from zoneshare_protocols.codec import Name, decode, encode
 from zoneshare_protocols.errors import ClockSkew, Malformed, Misuse, NotFound
-from zoneshare_protocols.sharing.records import Account
+from zoneshare_protocols.sharing.records import Account, Issue
 from zoneshare_protocols.stub import composite_key
 
 WHO = identity("Org1MSP", "u")
@@ -43,6 +43,10 @@ class Toy(Contract):
     @transaction
     def account(self, context: Context, account: Account, raw: Annotated[bytes, msgspec.Meta(max_length=4)]) -> str:
         return account.id + raw.decode()
+
+    @transaction
+    def unreadable(self, context: Context) -> None:
+        context.put("x", Issue(to="me", amount=2**63))
 
     @transaction
     def breaks(self, context: Context) -> None:
@@ -81,6 +85,9 @@ def test_a_function_is_found_decoded_and_answered(net: MemoryNetwork) -> None:
         (("toy:account", Account(id="me", signing_key=bytes(32), envelope_key=bytes(32)), b"12345"), Malformed),
         (("toy:page", 0), Malformed),
         (("toy:page", 1001), Malformed),
+        (("toy:page", 2, "elsewhere"), Malformed),
+        (("toy:page", 2, composite_key("toz")), Malformed),
+        (("toy:unreadable",), Malformed),
         (("toy:lies",), Misuse),
     ],
 )

@@ -18,9 +18,9 @@ from tests.support.memory_world import (
     prove_inbound,
     prove_outbound,
 )
-from zoneshare_chaincode.escrow import escrowed
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import NotFound, ZoneshareError
+from zoneshare_protocols.sharing.escrow import escrowed
 from zoneshare_protocols.sharing.macro import HOLDING, TRANSITIONS, Event, Role
 from zoneshare_protocols.sharing.money import Books, check_conserved
 from zoneshare_protocols.sharing.records import (

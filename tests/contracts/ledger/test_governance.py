@@ -1,6 +1,7 @@
 """Governed records change only when every organisation's administrator approved the same bytes."""
 
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -135,6 +136,11 @@ def test_trusts_are_listed() -> None:
     assert decode(tuple[Trust, ...], world.a.evaluate(CLIENT, "ledger:trusts")) == (trust_in("zone-b", ORGS),)
     assert decode(Trust, world.a.evaluate(CLIENT, "ledger:trust", "zone-b")) == trust_in("zone-b", ORGS)
     refused(world.a, NotFound, CLIENT, "ledger:trust", "zone-c")
+
+
+def test_the_chaincode_is_found_by_its_entry_point() -> None:
+    (found,) = entry_points(group="zoneshare.chaincode", name="zoneshare")
+    assert found.load() is zoneshare
 
 
 def test_a_chaincode_without_organisations_is_not_deployed() -> None:
