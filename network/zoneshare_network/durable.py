@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Fault = Callable[[str], None]
-"""Called with the name of each durable write before and after it is made; a test may crash there."""
+"""Called with a name just before each durable write, and around a block's; a test may crash there."""
 
 
 def no_fault(point: str) -> None:
@@ -14,7 +14,6 @@ def no_fault(point: str) -> None:
 
 def write_file(path: Path, data: bytes, *, private: bool = False, fault: Fault = no_fault) -> None:
     """Put ``data`` at ``path``, as mode 0600 when ``private``: after a crash the old file or the new one is there."""
-    fault(f"before {path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
@@ -22,10 +21,10 @@ def write_file(path: Path, data: bytes, *, private: bool = False, fault: Fault =
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    fault(f"before {path.name}")
     beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    fault(f"after {path.name}")

@@ -1,5 +1,6 @@
 """The Gateway and Endorser services on loopback, over TLS."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,8 +40,11 @@ class GatewayServer:
         certificate, key = network.tls_server()
         credentials = grpc.ssl_server_credentials([(key, certificate)])
         try:
+            # gRPC says the same in a log line of its own, which is no answer to a person.
+            with socket.create_server((_HOST, port)):
+                pass
             bound = self._server.add_secure_port(f"{_HOST}:{port}", credentials)
-        except RuntimeError as cause:
+        except (OSError, RuntimeError) as cause:
             raise Misuse(f"port {port} of {_HOST} is in use, or may not be used") from cause
         self.address = f"{_HOST}:{bound}"
         servicer = _Servicer(network, self.address)

@@ -118,11 +118,17 @@ def read_only(path: Path) -> Iterator[Snapshot]:
         connection.execute("BEGIN")
         snapshot = Snapshot(connection)
     except sqlite3.Error as cause:
-        raise LedgerFailed(f"the ledger file cannot be read: {cause}", file=str(path)) from cause
+        raise _unreadable(path, cause) from cause
     try:
         yield snapshot
+    except sqlite3.Error as cause:
+        raise _unreadable(path, cause) from cause
     finally:
         connection.close()
+
+
+def _unreadable(path: Path, cause: sqlite3.Error) -> LedgerFailed:
+    return LedgerFailed(f"the ledger file cannot be read: {cause}", file=str(path))
 
 
 class ChannelStore:
