@@ -53,9 +53,12 @@ WITHOUT ROWID
 
 
 class Journal:
-    """A device's journal at ``path``; one process at a time. Methods are safe to call from many threads."""
+    """A device's journal at ``path``. Methods are safe to call from many threads.
 
-    def __init__(self, path: str | Path, crash_point: CrashPoint | None = None) -> None:
+    One process at a time has it, unless it is not ``exclusive``: then others may read and write between commits.
+    """
+
+    def __init__(self, path: str | Path, crash_point: CrashPoint | None = None, *, exclusive: bool = True) -> None:
         """Raises Misuse when the file is no journal, or another process has it."""
         self._crash_point = crash_point or _no_crash
         self._lock = threading.Lock()
@@ -63,8 +66,9 @@ class Journal:
         self._dead: BaseException | None = None
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0.2)
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=2.0)
+            if exclusive:
+                self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(_SCHEMA)

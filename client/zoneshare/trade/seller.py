@@ -55,13 +55,14 @@ class Policy(NamedTuple):
 
 
 class Seller:
-    """One device's seller. ``journal`` is its own; the catalogue is in it."""
+    """One device's seller. ``journal`` is its own."""
 
     def __init__(
         self,
         party: Party,
         store: Store,
         journal: Journal,
+        catalogue: Catalogue,
         *,
         clock: Clock,
         policy: Policy = Policy(),  # noqa: B008 - a tuple
@@ -69,7 +70,7 @@ class Seller:
     ) -> None:
         self._party, self._store, self._journal = party, store, journal
         self._clock, self._policy, self._tower = clock, policy, tower
-        self.catalogue = Catalogue(journal)
+        self.catalogue = catalogue
         self._alarms = Alarms(party.home.ledger)
         self._live: dict[str, LiveChannel] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}

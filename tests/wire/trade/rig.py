@@ -17,6 +17,7 @@ from zoneshare.identity import Identity
 from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
 from zoneshare.stores.folder import FolderStore
 from zoneshare.trade.buyer import Buyer, Order
+from zoneshare.trade.catalogue import Catalogue
 from zoneshare.trade.journal import Journal
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.party import Party, Zone
@@ -192,7 +193,15 @@ class Rig:
     async def seller(self, hook: Callable[[str], None] = no_hook, tower: bool = False) -> Seller:
         party = self.party(self.bob, self.world.b, hook)
         line = Tower("127.0.0.1", self.tower_port, party.identity, party.peers(), self.clock) if tower else None
-        seller = Seller(party, self.store, self.journal("bob", hook), clock=self.clock, policy=self.policy, tower=line)
+        seller = Seller(
+            party,
+            self.store,
+            self.journal("bob", hook),
+            Catalogue(self.journal("catalogue")),
+            clock=self.clock,
+            policy=self.policy,
+            tower=line,
+        )
         self.port = await seller.start("127.0.0.1", self.port)
         return seller
 
