@@ -20,7 +20,7 @@ class MacroTrades(Contract):
     @transaction
     def offer(self, context: Context, terms: MacroTerms) -> str:
         """By the seller; gives the trade's id."""
-        macro = rules.offer(terms, context.zone, context.account, context.now)
+        macro = rules.offer(terms, context.zone, context.account, context.now, context.margin)
         vault.account(context, terms.seller)
         if context.get(Macro, _key(terms.id)) is not None:
             raise AlreadyExists("offered already", id=terms.id)

@@ -1,10 +1,14 @@
 """Macro-transactions: a large trade recorded in full on the ledger (layer one of the paper), step by step.
 
 The price is held by the seller's zone from payment on; it ends with the seller (completed) or the buyer (refunded).
+Every step writes the trade's one key. A step endorsed before its deadline can be held back and ordered later, so each
+party must look once between one deadline plus the margin and the next deadline, and take the step that is then its
+right: that one voids what is held back, or, if it was ordered first, shows it in time to be answered.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from zoneshare_protocols.errors import BadProof, NotAllowed, RuleBroken, TooEarly, TooLate, WrongPhase
 from zoneshare_protocols.sharing import crosszone
@@ -59,14 +63,15 @@ HOLDING = frozenset({MacroStatus.PAID, MacroStatus.DELIVERED, MacroStatus.DISPUT
 """The zone holds the price: part of its escrows."""
 
 
-def offer(terms: MacroTerms, zone: str, caller: str, now: int) -> Macro:
+def offer(terms: MacroTerms, zone: str, caller: str, now: int, margin: int) -> Macro:
     """The seller's offer, on its own zone's ledger. Raises NotAllowed, TooLate, RuleBroken (deadlines, parties)."""
     if terms.seller_zone != zone or terms.seller != caller:
         raise NotAllowed("only the seller, in its own zone, offers", caller=caller, seller=terms.seller)
     if len({terms.seller, terms.buyer, terms.arbiter}) != 3:
         raise RuleBroken("seller, buyer and arbiter are three accounts", seller=terms.seller, buyer=terms.buyer)
-    if not terms.pay_before < terms.deliver_before < terms.dispute_before < terms.decide_before:
-        raise RuleBroken("the deadlines must follow one another", pay_before=terms.pay_before)
+    deadlines = (terms.pay_before, terms.deliver_before, terms.dispute_before, terms.decide_before)
+    if any(later - earlier <= 2 * margin for earlier, later in pairwise(deadlines)):
+        raise RuleBroken("the deadlines must follow one another, more than two margins apart", margin=margin)
     if now >= terms.pay_before:
         raise TooLate("the deadline to pay is past", now=now, until=terms.pay_before)
     return Macro(terms=terms, status=MacroStatus.OFFERED)

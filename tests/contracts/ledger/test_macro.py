@@ -172,6 +172,24 @@ def test_of_deliver_and_refund_endorsed_together_one_commits(deal: Deal) -> None
     assert [deal.zone.commit(deliver), deal.zone.commit(refund)] == [VALID, MVCC]
 
 
+@pytest.mark.parametrize("ordered_first", [False, True])
+def test_a_delivery_held_back_past_its_deadline_can_still_be_answered(deal: Deal, ordered_first: bool) -> None:
+    deal.offer()
+    deal.pay()
+    held = deal.zone.endorse(deal.seller, "macro:deliver", deal.id)
+    deal.world.net.now = deal.terms.deliver_before + MARGIN
+    if ordered_first:
+        assert deal.zone.commit(held) == VALID
+        refused(deal.zone, NotAllowed, deal.buyer, "macro:refund", deal.id)
+        deal.step(deal.buyer, "dispute")
+        deal.step(deal.arbiter, "refund")
+    else:
+        deal.step(deal.buyer, "refund")
+        assert deal.zone.commit(held) == MVCC
+    deal.refund_arrives()
+    assert deal.money == (600, 0)
+
+
 def test_an_offer_is_made_once_by_a_registered_seller(deal: Deal) -> None:
     refused(deal.zone, NotAllowed, deal.buyer, "macro:offer", deal.terms)
     deal.offer()

@@ -42,22 +42,22 @@ def changed(**values: object) -> MacroTerms:
 
 
 def test_an_offer_is_the_sellers_in_its_zone_in_time() -> None:
-    assert offer(TERMS, "zs", "seller", 99) == Macro(TERMS, MacroStatus.OFFERED)
+    assert offer(TERMS, "zs", "seller", 99, MARGIN) == Macro(TERMS, MacroStatus.OFFERED)
     for zone, caller in (("zb", "seller"), ("zs", "buyer")):
         with pytest.raises(NotAllowed):
-            offer(TERMS, zone, caller, 0)
+            offer(TERMS, zone, caller, 0, MARGIN)
     with pytest.raises(TooLate):
-        offer(TERMS, "zs", "seller", 100)
+        offer(TERMS, "zs", "seller", 100, MARGIN)
     for broken in (
         changed(buyer="seller"),
         changed(arbiter="buyer"),
         changed(arbiter="seller"),
-        changed(deliver_before=100),
-        changed(dispute_before=200),
-        changed(decide_before=300),
+        changed(deliver_before=120),
+        changed(dispute_before=220),
+        changed(decide_before=320),
     ):
         with pytest.raises(RuleBroken):
-            offer(broken, "zs", "seller", 0)
+            offer(broken, "zs", "seller", 0, MARGIN)
 
 
 @pytest.mark.parametrize("status", MacroStatus)
