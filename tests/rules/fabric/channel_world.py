@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fabric_protos.common import common_pb2
+from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.peer import proposal_pb2, proposal_response_pb2
 
 from tests.support.memory_identity import Identity, authority, identity
-from zoneshare_protocols.fabric import block, endorsement, proposal, transaction
+from zoneshare_protocols.fabric import block, endorsement, proposal, signatures, transaction
 from zoneshare_protocols.fabric.endorsement import Action, Event
 from zoneshare_protocols.fabric.identity import serialize
 from zoneshare_protocols.fabric.msp import Msp
@@ -71,6 +72,22 @@ def answers(
     call = proposal.parse(proposed.SerializeToString())
     action = Action(call.hash, chaincode, version, found, event, response)
     return [endorsement.endorse(action, serialize(one.creator), one.key, NOW) for one in endorsers]
+
+
+def with_private_data(
+    answered: Sequence[proposal_response_pb2.ProposalResponse], endorsers: Sequence[Identity]
+) -> list[proposal_response_pb2.ProposalResponse]:
+    """The same answers, their results with a private collection's hashes beside, endorsed anew."""
+    outer = proposal_response_pb2.ProposalResponsePayload.FromString(answered[0].payload)
+    inner = proposal_pb2.ChaincodeAction.FromString(outer.extension)
+    found = rwset_pb2.TxReadWriteSet.FromString(inner.results)
+    found.ns_rwset[0].collection_hashed_rwset.add(collection_name="private", hashed_rwset=b"h")
+    inner.results = found.SerializeToString()
+    outer.extension = inner.SerializeToString()
+    for answer, one in zip(answered, endorsers, strict=True):
+        answer.payload = outer.SerializeToString()
+        answer.endorsement.signature = signatures.sign(one.key, answer.payload + answer.endorsement.endorser)
+    return list(answered)
 
 
 def envelope(

@@ -1,7 +1,7 @@
 """Blocks and the configuration in block 0."""
 
 import pytest
-from fabric_protos.common import common_pb2
+from fabric_protos.common import common_pb2, configtx_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +67,19 @@ def test_default_policies() -> None:
     assert allowed("/Channel/Orderer/BlockValidation", orderer)
     assert not allowed("/Channel/Orderer/BlockValidation", client)
     assert allowed("/Channel/Writers", client)
+
+
+def test_an_organisation_without_the_policy_rejects_for_its_part() -> None:
+    genesis = first()
+    envelope = common_pb2.Envelope.FromString(genesis.data.data[0])
+    payload = common_pb2.Payload.FromString(envelope.payload)
+    content = configtx_pb2.ConfigEnvelope.FromString(payload.data)
+    del content.config.channel_group.groups["Application"].groups["Org2MSP"].policies["Endorsement"]
+    payload.data = content.SerializeToString()
+    envelope.payload = payload.SerializeToString()
+    genesis.data.data[0] = envelope.SerializeToString()
+    peers = [world.msp(one.mspid).validate(one.creator) for one in world.peers()]
+    assert not config.read(genesis).policies["/Channel/Application/Endorsement"].satisfied_by(peers)
 
 
 def test_what_is_no_configuration() -> None:

@@ -208,6 +208,20 @@ def test_headers_that_do_not_agree() -> None:
         verify(msgspec.structs.replace(GOOD, channel_header=wire.write(header)))
 
 
+def test_private_writes_are_writes() -> None:
+    proposed = world.propose(FUNCTION, b"id")
+    private = world.with_private_data(world.answers(proposed, READ_ONLY, world.peers()), world.peers())
+    with pytest.raises(BadProof, match="writes"):
+        verify(endorsed_query.make(proposed, private))
+
+
+def test_transient_data_shown() -> None:
+    content = proposal_pb2.ChaincodeProposalPayload.FromString(GOOD.proposal_payload)
+    content.TransientMap["secret"] = b"shown"
+    with pytest.raises(BadProof, match="transient"):
+        verify(msgspec.structs.replace(GOOD, proposal_payload=wire.write(content)))
+
+
 def test_transient_data_stay_out() -> None:
     made, _ = proposal.build(
         world.CHANNEL,

@@ -94,6 +94,7 @@ def test_where_nothing_is_shared_it_is_plain_logic(data: st.DataObject) -> None:
         ("AND('Org1MSP.member', 'Org1MSP.peer')", [who("Org1MSP", "c", "client"), who("Org1MSP")], True),
         ("OR('Org1MSP.peer')", [who("Org1MSP", "c", "client")], False),
         ("OR('Org1MSP.peer')", [], False),
+        ("OR(AND('Org1MSP.peer', 'Org2MSP.peer'), 'Org1MSP.peer')", [who("Org1MSP")], True),
         ("OutOf(0, 'Org1MSP.peer')", [], True),
         ("OutOf(2, 'Org1MSP.peer')", [who("Org1MSP")], False),
     ],

@@ -159,6 +159,13 @@ def test_chaincodes_and_namespaces() -> None:
     assert flags(envelope(PLAIN, event=foreign)) == [TxFlag.INVALID_OTHER_REASON]
 
 
+def test_private_data_are_not_taken_unseen() -> None:
+    made = world.propose()
+    private = world.with_private_data(world.answers(made, PLAIN, world.peers()), world.peers())
+    data = transaction.sign(transaction.assemble(made, private), world.client().key).SerializeToString()
+    assert flags(data) == [TxFlag.INVALID_OTHER_REASON]
+
+
 def test_reads() -> None:
     read = envelope(results(reads=(Read("k", V1),), writes=(Write("k", b"x"),)))
     assert flags(read, view=ChannelView({"k": V1})) == [TxFlag.VALID]
