@@ -8,7 +8,6 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from zoneshare_chaincode.host.invocation import read
 from zoneshare_chaincode.host.stub import PeerStub
+from zoneshare_chaincode.host.workers import Workers
 from zoneshare_protocols.errors import LedgerFailed, Malformed, PeerRefused
 from zoneshare_protocols.stub import ERROR, Chaincode, Response
 
@@ -59,7 +59,7 @@ class Conversation:
         self._state = "created"
         self._calls: dict[tuple[str, str], _Call] = {}
         self._unanswered: set[_Call] = set()
-        self._threads = ThreadPoolExecutor(CONCURRENT, "transaction")
+        self._workers = Workers(CONCURRENT)
         self._stopping = False
 
     @property
@@ -101,7 +101,7 @@ class Conversation:
         for call in list(self._calls.values()):
             call.ended = True
             call.replies.put(None)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
     def _reply(self, message: Any) -> None:
         call = self._calls.get((message.channel_id, message.txid))
@@ -119,7 +119,7 @@ class Conversation:
         else:
             self._calls[key] = call = _Call()
             self._unanswered.add(call)
-            self._threads.submit(self._run, message, call)
+            self._workers.run(lambda: self._run(message, call), len(self._unanswered))
 
     def _run(self, message: Any, call: _Call) -> None:
         try:

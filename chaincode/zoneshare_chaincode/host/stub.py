@@ -25,6 +25,7 @@ class PeerStub:
     def __init__(self, invocation: Invocation, ask: Ask) -> None:
         self._invocation, self._ask = invocation, ask
         self.event: tuple[str, bytes] | None = None
+        self._seen: dict[str, bytes] = {}
 
     @property
     def tx_id(self) -> str:
@@ -52,7 +53,10 @@ class PeerStub:
 
     def get_state(self, key: str) -> bytes | None:
         """None for a key that is not there, and for an empty value: Fabric does not tell them apart."""
-        return self._ask(shim.ChaincodeMessage.GET_STATE, shim.GetState(key=key)) or None
+        # A peer simulates on one snapshot, so a key read again is as it was.
+        if key not in self._seen:
+            self._seen[key] = self._ask(shim.ChaincodeMessage.GET_STATE, shim.GetState(key=key))
+        return self._seen[key] or None
 
     def put_state(self, key: str, value: bytes) -> None:
         """Raises Malformed for an empty key."""
