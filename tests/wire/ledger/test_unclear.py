@@ -171,7 +171,12 @@ def test_a_forged_answer_is_never_signed(
 
 def test_another_transaction_in_place_of_ours_is_never_signed(shaky: GatewayLedger, faulty: Faulty) -> None:
     kept: list[Any] = []
-    faulty.after["endorse"] = lambda answer: kept.append(answer) or answer
+
+    def keep(answer: Any) -> Any:
+        kept.append(answer)
+        return answer
+
+    faulty.after["endorse"] = keep
     shaky.submit("put", b"first", b"1")
     faulty.after["endorse"] = lambda _: kept[0]
     sent = faulty.calls.count("submit")
