@@ -65,8 +65,10 @@ class Identity:
 def _meaning(classification: int, data: bytes) -> Callable[[Identity], bool]:
     if classification == _Principal.ROLE:
         wanted = wire.read(msp_principal_pb2.MSPRole, data)
-        name = msp_principal_pb2.MSPRole.MSPRoleType.Name(wanted.role).lower()
-        mspid, role = wanted.msp_identifier, Role(name)
+        if wanted.role not in msp_principal_pb2.MSPRole.MSPRoleType.values():
+            raise Malformed(f"principal of unknown role {wanted.role}")
+        role = Role(msp_principal_pb2.MSPRole.MSPRoleType.Name(wanted.role).lower())
+        mspid = wanted.msp_identifier
         return lambda identity: identity.mspid == mspid and role in identity.roles
     if classification == _Principal.ORGANIZATION_UNIT:
         unit = wire.read(msp_principal_pb2.OrganizationUnit, data)

@@ -216,6 +216,9 @@ def test_principals() -> None:
         assert found.satisfies(principal) is expected
     with pytest.raises(Malformed):
         found.satisfies(kind(principal_classification=kind.ANONYMITY))
+    unknown = msp_principal_pb2.MSPRole(msp_identifier=ORG, role=99).SerializeToString()
+    with pytest.raises(Malformed, match="role"):
+        found.satisfies(kind(principal_classification=kind.ROLE, principal=unknown))
 
 
 def test_configuration_survives() -> None:
