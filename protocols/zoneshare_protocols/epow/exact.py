@@ -115,9 +115,9 @@ def limb_count(matrix: Int8 | Int64) -> int:
 
 
 def limb(block: Int8 | Int64, index: int) -> Int8:
-    """Limb ``index`` (0 is the lowest) of a block: block = sum of limb(block, t) * 256^t."""
+    """Limb ``index`` (0 is the lowest) of a block: block = sum of limb(block, t) * 256^t. May be a view of it."""
     if block.dtype == np.int8:
-        return np.ascontiguousarray(block, dtype=np.int8) if index == 0 else np.zeros(block.shape, np.int8)
+        return block.astype(np.int8, copy=False) if index == 0 else np.zeros(block.shape, np.int8)
     rest = block.astype(np.int64)
     for _ in range(index):
         rest = (rest >> _RADIX_BITS) + ((rest & 255) >= 128)

@@ -28,7 +28,7 @@ class Operand:
         self._seed = seed
 
     def block(self, row: int, column: int, limb_index: int = 0) -> Int8:
-        """The b x b block at (row, column) of the expanded matrix, in this limb."""
+        """The b x b block at (row, column) of the expanded matrix, in this limb: not to be written to."""
         b = self._basic
         part = self._matrix[row * b : (row + 1) * b, column * b : (column + 1) * b]
         real = limb(part, limb_index)

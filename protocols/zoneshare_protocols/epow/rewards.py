@@ -62,13 +62,13 @@ def adjust_fee(fee: int, offered: int, claimed: int, floor: int, ceiling: int) -
     """The fee of the next block time: up when more work is offered than miners claim, down when less.
 
     ``offered``: nsub-tasks that wait or are expected in a block time; ``claimed``: what miners claimed of the last. The
-    step is the relative gap, 1/8 at most. A higher fee draws claims up to the offered work, a lower one lets those
-    miners go for whom it is not worth it: it settles where claims equal offers. Raises BadAmount for floor > ceiling.
+    step is an eighth of the relative gap, and at least one unit. A higher fee draws claims up to the offered work, a
+    lower one lets those miners go for whom it is not worth it: it settles where claims equal offers. Raises BadAmount
+    for an impossible range or count.
     """
     if floor > ceiling or floor < 0 or offered < 0 or claimed < 0:
         raise BadAmount("not a range of fees", floor=floor, ceiling=ceiling)
     gap, larger = offered - claimed, max(offered, claimed, 1)
-    step = abs(gap) * fee // (larger * STEP)
-    if gap > 0:
-        return min(ceiling, max(floor, fee + max(1, step)))
-    return min(ceiling, max(floor, fee - step))
+    step = max(1, abs(gap) * fee // (larger * STEP))
+    moved = fee + (gap > 0) * step - (gap < 0) * step
+    return min(ceiling, max(floor, moved))

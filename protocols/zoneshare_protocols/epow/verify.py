@@ -9,6 +9,7 @@ wrong cell is never a multiple of it. The vectors are the verifier's secret and 
 its result.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ ENTRY_BITS = 11
 ERROR_BITS = PAIRS * (ENTRY_BITS - 1)
 """A wrong result passes with probability at most 2^-ERROR_BITS."""
 PRIME = 2**32 - 5
+_STRIP = 250
 
 Float64 = NDArray[np.float64]
 
@@ -51,23 +53,24 @@ class Projections:
         self._s = entries[: PAIRS * basic].reshape(PAIRS, basic)
         self._left = self._s.astype(np.float64)
         self._right = np.ascontiguousarray(entries[PAIRS * basic :].reshape(PAIRS, basic).T, dtype=np.float64)
-        self._wide: Float64 = np.empty((basic, basic))
+        self._strip: Float64 = np.empty((min(basic, _STRIP), basic))
 
     def of_left(self, block: Int8) -> Int64:
         """s'A for each pair (PAIRS x b); at most 2^27 in magnitude."""
-        projected: Int64 = np.matmul(self._left, self._widened(block)).astype(np.int64)
-        return projected
+        added = np.zeros((PAIRS, self._basic))
+        for rows, strip in self._strips(block):
+            added += self._left[:, rows] @ strip
+        return added.astype(np.int64)
 
     def of_right(self, block: Int8) -> Int64:
         """B r for each pair, as rows (PAIRS x b)."""
-        projected: Int64 = np.matmul(self._widened(block), self._right).T.astype(np.int64)
-        return projected
+        return self._times_right(block)
 
     def of_result(self, claimed: Int32) -> Int64:
         """s'(C r) modulo PRIME for each pair. Raises Malformed for another shape or cell type than b x b int32."""
-        if claimed.shape != self._wide.shape or claimed.dtype != np.int32:
+        if claimed.shape != (self._basic, self._basic) or claimed.dtype != np.int32:
             raise Malformed("a result is b x b int32", shape=str(claimed.shape), dtype=str(claimed.dtype))
-        right = np.matmul(self._widened(claimed), self._right).T.astype(np.int64) % PRIME
+        right = self._times_right(claimed) % PRIME
         folded: Int64 = (self._s * right).sum(axis=1) % PRIME
         return folded
 
@@ -78,9 +81,18 @@ class Projections:
         folded: Int64 = sums.sum(axis=(0, 2)) % PRIME
         return folded
 
-    def _widened(self, block: Int8 | Int32) -> Float64:
-        np.copyto(self._wide, block)
-        return self._wide
+    def _times_right(self, block: Int8 | Int32) -> Int64:
+        product = np.empty((self._basic, PAIRS))
+        for rows, strip in self._strips(block):
+            np.matmul(strip, self._right, out=product[rows])
+        return np.ascontiguousarray(product.T.astype(np.int64))
+
+    def _strips(self, block: Int8 | Int32) -> Iterator[tuple[slice, Float64]]:
+        """The block widened to float64, as many rows at a time as stay in the processor's cache."""
+        for start in range(0, self._basic, _STRIP):
+            strip = self._strip[: self._basic - start]
+            np.copyto(strip, block[start : start + _STRIP])
+            yield slice(start, start + len(strip)), strip
 
 
 def freivalds(left: Int8, right: Int8, claimed: Int32, seed: bytes) -> bool:
