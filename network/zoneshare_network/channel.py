@@ -2,10 +2,12 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fabric_protos.common import common_pb2
 
@@ -18,6 +20,8 @@ from zoneshare_protocols.fabric import config as configs
 from zoneshare_protocols.fabric import proposal, transaction
 from zoneshare_protocols.fabric.config import ChannelConfig
 from zoneshare_protocols.fabric.flags import InvalidTransaction
+from zoneshare_protocols.fabric.msp import Identity
+from zoneshare_protocols.fabric.policy import Policy
 from zoneshare_protocols.fabric.validation import BlockValidation, TxFlag, Update, state_updates, validate_block
 
 
@@ -27,6 +31,12 @@ class CommitStatus(NamedTuple):
     flag: TxFlag
 
 
+@dataclass(eq=False)
+class _Waiter:
+    event: threading.Event
+    found: CommitStatus | None = None
+
+
 class Channel:
     """A channel whose ledger is the file ``path``. :meth:`commit` is for one thread; the rest for any number."""
 
@@ -34,7 +44,7 @@ class Channel:
         self.name = name
         self.store = ChannelStore(path, fault)
         self._changed = threading.Condition()
-        self._waiting: dict[str, list[threading.Event]] = {}
+        self._waiting: dict[str, list[_Waiter]] = {}
         self._closed = False
         self._failure: LedgerFailed | None = None
         self._config: ChannelConfig | None = None
@@ -51,6 +61,10 @@ class Channel:
         if self._config is None:
             raise LedgerFailed("the channel has no configuration yet", channel=self.name)
         return self._config
+
+    def allows(self, policy: str, who: Identity) -> bool:
+        """Whether ``who`` satisfies the policy of this path, as the last configuration has it."""
+        return _satisfied(cast(Any, self.config.policies[policy]), who)
 
     @contextmanager
     def view(self) -> Iterator[ChannelView[Snapshot]]:
@@ -69,14 +83,14 @@ class Channel:
             blocks.set_flags(block, [TxFlag.VALID])
             self._write(block, (), ())
             self._config, self.last_config = config, number
-            self._announce({})
+            self._announce(())
             return None
         with self.view() as view:
             found = validate_block(block, view)
         blocks.set_flags(block, found.flags)
         records = records_of(block, found)
         self._write(block, records, state_updates(found))
-        self._announce({record.id: record.flag for record in records})
+        self._announce(records)
         return found
 
     def _write(
@@ -85,13 +99,15 @@ class Channel:
         data = block.SerializeToString(deterministic=True)
         self.store.commit(block.header.number, blocks.header_hash(block.header), data, records, updates)
 
-    def _announce(self, flags: Mapping[str, int]) -> None:
+    def _announce(self, records: tuple[TransactionRecord, ...]) -> None:
         with self._changed:
+            number = self.height
             self.height += 1
-            waiting = [event for tx_id in flags for event in self._waiting.pop(tx_id, ())]
+            for record in records:
+                for waiter in self._waiting.pop(record.id, ()):
+                    waiter.found = CommitStatus(record.id, number, TxFlag(record.flag))
+                    waiter.event.set()
             self._changed.notify_all()
-        for event in waiting:
-            event.set()
 
     def fail(self, failure: LedgerFailed) -> None:
         """The ledger cannot be written: whoever waits, or asks from now on, gets ``failure``."""
@@ -116,25 +132,26 @@ class Channel:
 
         Who sets ``event`` ends the waiting. Raises LedgerFailed when the channel closes or fails meanwhile.
         """
-        event = event or threading.Event()
+        waiter = _Waiter(event or threading.Event())
         with self._changed:
-            self._waiting.setdefault(tx_id, []).append(event)
+            self._waiting.setdefault(tx_id, []).append(waiter)
         try:
             found = self.status(tx_id)
-            if found is None and event.wait(0 if self._stopped() else timeout_s):
-                found = self.status(tx_id)
+            if found is None and not self._stopped():
+                waiter.event.wait(timeout_s)
+                found = waiter.found
         finally:
-            self._forget(tx_id, event)
+            self._forget(tx_id, waiter)
         if found is None and self._stopped():
             raise self._failure or LedgerFailed("the network has been stopped", channel=self.name)
         return found
 
-    def _forget(self, tx_id: str, event: threading.Event) -> None:
+    def _forget(self, tx_id: str, waiter: "_Waiter") -> None:
         with self._changed:
-            events = self._waiting.get(tx_id, [])
-            if event in events:
-                events.remove(event)
-            if not events:
+            waiters = self._waiting.get(tx_id, [])
+            if waiter in waiters:
+                waiters.remove(waiter)
+            if not waiters:
                 self._waiting.pop(tx_id, None)
 
     def deliver(self, start: int, going_on: Callable[[], bool] = lambda: True) -> Iterator[common_pb2.Block]:
@@ -167,10 +184,15 @@ class Channel:
 
     def _wake_all(self) -> None:
         with self._changed:
-            waiting = [event for events in self._waiting.values() for event in events]
+            for waiters in self._waiting.values():
+                for waiter in waiters:
+                    waiter.event.set()
             self._changed.notify_all()
-        for event in waiting:
-            event.set()
+
+
+@lru_cache(maxsize=4096)
+def _satisfied(policy: Policy, who: Identity) -> bool:
+    return policy.satisfied_by([who])
 
 
 def _block(snapshot: Snapshot, number: int) -> common_pb2.Block:

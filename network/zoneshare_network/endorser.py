@@ -71,7 +71,7 @@ class Endorser:
         if view.has_transaction(call.tx_id):
             who = identity.serialize(call.creator).hex()
             raise ProposalRefused(f"duplicate transaction found [{call.tx_id}]. Creator [{who}]")
-        if not view.config.policies[WRITERS].satisfied_by([creator]):
+        if not self._channels[call.channel].allows(WRITERS, creator):
             raise ProposalRefused(
                 f"failed evaluating policy on signed data during check policy on channel [{call.channel}]"
             )

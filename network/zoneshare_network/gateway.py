@@ -1,6 +1,7 @@
 """The peer's Gateway service: what it answers, and with which codes and words it refuses, without the transport."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from zoneshare_network.view import READERS, ChannelView
 from zoneshare_protocols.errors import LedgerFailed, Malformed, NotFound, ZoneshareError
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import identity, proposal, transaction
+from zoneshare_protocols.fabric.msp import Identity
 from zoneshare_protocols.fabric.policy import SignaturePolicy
 from zoneshare_protocols.fabric.proposal import ChaincodeCall
 from zoneshare_protocols.fabric.validation import TxFlag
@@ -119,13 +121,10 @@ class Gateway:
             raise GatewayRefused("FAILED_PRECONDITION", f"{no_plan}: {reason}")
         if wanted:
             return wanted
-        policy = SignaturePolicy(definition.policy)
-        identities = {name: view.config.msps[name].validate(peer.creator) for name, peer in peers.items()}
-        for count in range(1, len(peers) + 1):
-            for names in combinations(peers, count):
-                if policy.satisfied_by([identities[name] for name in names]):
-                    return names
-        raise GatewayRefused("FAILED_PRECONDITION", no_plan)
+        identities = tuple(view.config.msps[name].validate(peer.creator) for name, peer in peers.items())
+        if not (plan := _fewest(definition.policy, identities)):
+            raise GatewayRefused("FAILED_PRECONDITION", no_plan)
+        return plan
 
     def submit(self, request: gateway_pb2.SubmitRequest) -> gateway_pb2.SubmitResponse:
         """Hand a signed transaction to the orderer. Raises GatewayRefused."""
@@ -197,9 +196,17 @@ class Gateway:
             raise
         except ZoneshareError as cause:
             raise GatewayRefused("PERMISSION_DENIED", f"{refusal}: {cause.message}") from cause
-        if not channel.config.policies[READERS].satisfied_by([who]):
+        if not channel.allows(READERS, who):
             raise GatewayRefused("PERMISSION_DENIED", refusal)
         return channel
+
+
+@lru_cache(maxsize=256)
+def _fewest(policy: bytes, peers: tuple[Identity, ...]) -> tuple[str, ...]:
+    """The first of the smallest sets of peers that satisfy the policy, by MSP id; empty where none does."""
+    sets = (chosen for count in range(1, len(peers) + 1) for chosen in combinations(peers, count))
+    found = next((chosen for chosen in sets if SignaturePolicy(policy).satisfied_by(chosen)), ())
+    return tuple(peer.mspid for peer in found)
 
 
 def _unpack(signed: proposal_pb2.SignedProposal) -> ChaincodeCall:

@@ -121,10 +121,9 @@ class Orderer:
     def _may_write(self, envelope: common_pb2.Envelope, header: common_pb2.Header) -> bool:
         try:
             creator = identity.parse(common_pb2.SignatureHeader.FromString(header.signature_header).creator)
-            config = self._channel.config
-            who = config.msps[creator.mspid].validate(creator, self._clock_ms())
+            who = self._channel.config.msps[creator.mspid].validate(creator, self._clock_ms())
             who.verify(envelope.signature, envelope.payload)
-            return config.policies["/Channel/Writers"].satisfied_by([who])
+            return self._channel.allows("/Channel/Writers", who)
         except (ZoneshareError, DecodeError, KeyError):
             return False
 

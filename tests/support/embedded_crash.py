@@ -61,7 +61,7 @@ def _trade(folder: Path, crash_at: int) -> None:
 
     with running(folder, shape=SMALL, fault=fault) as network:
         client = Client(network, enrol(network))
-        for n in range(3):
+        for n in range(2):
             done = client.submit("incr", "count", by=("Org1MSP",))
             with (folder / "reported").open("a") as file:
                 file.write(f"{done.tx_id} {n + 1}\n")
