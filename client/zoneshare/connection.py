@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoneshare.gateway import GatewayLedger, now_ms
 from zoneshare.grpc_transport import GrpcTransport
-from zoneshare.identity import CONNECTION, Identity, load_identity, read_part
+from zoneshare.identity import CONNECTION, Identity, load_identity, load_msps, read_part
 from zoneshare.transport import Transport
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.msp import Msp
@@ -60,10 +60,13 @@ class Connection:
 
     @classmethod
     def open(cls, folder: Path) -> "Connection":
-        """By the identity in ``folder``, over gRPC. Raises Misuse for a bad folder; a first call shows who answers."""
+        """By the identity in ``folder``, over gRPC; endorsers are checked where the folder has the organisations' CAs.
+
+        Raises Misuse for a bad folder; who answers, a first call will show.
+        """
         identity, profile = load_identity(folder), Profile(read_part(folder, CONNECTION), folder)
         transport = GrpcTransport(profile.endpoint, profile.tls_roots, profile.server_name)
-        return cls(identity, transport, profile.channels)
+        return cls(identity, transport, profile.channels, msps=load_msps(folder))
 
     def ledger(self, channel: str) -> GatewayLedger:
         """The ledger of a Fabric channel; the same object every time."""

@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from zoneshare.accounts import Accounts
 from zoneshare.connection import Connection
@@ -14,8 +15,21 @@ from zoneshare.registry import CHANNEL, Registry
 from zoneshare_protocols.errors import AlreadyExists, Misuse, NotFound
 from zoneshare_protocols.sharing import records
 
-Enrol = Callable[[str, bytes], tuple[str, bytes, bytes]]
-"""From a name and a signing request (PEM) to the MSP's id, the certificate (PEM) and the connection profile."""
+
+class Enrolled(NamedTuple):
+    """What an organisation's CA gives for a signing request."""
+
+    mspid: str
+    certificate: bytes
+    """PEM."""
+    profile: bytes
+    """The connection profile."""
+    roots: Mapping[str, Sequence[bytes]]
+    """CA certificates (PEM) of the network's organisations, by MSP id."""
+
+
+Enrol = Callable[[str, bytes], Enrolled]
+"""From a name and a signing request (PEM)."""
 
 
 class Device:
@@ -107,11 +121,11 @@ def create_folder(folder: Path, enrol: Enrol, seed: bytes) -> None:
     if folder.exists():
         raise Misuse(f"{folder} is there already: nothing was changed")
     key = new_key()
-    mspid, certificate, profile = enrol(folder.name, signing_request(key, folder.name))
+    made = enrol(folder.name, signing_request(key, folder.name))
     half = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         create_keys(half, seed)
-        write_identity(half, Identity(mspid, certificate, key), profile)
+        write_identity(half, Identity(made.mspid, made.certificate, key), made.profile, made.roots)
         half.rename(folder)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)

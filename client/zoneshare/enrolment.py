@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoneshare.connection import Connection
-from zoneshare.device import Enrol
+from zoneshare.device import Enrol, Enrolled
 from zoneshare.identity import CERTIFICATE, Identity, new_key, signing_request, write_identity
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.sharing.records import Trust
@@ -20,9 +20,9 @@ def enroller(network: Path, org: str = "", role: str = "client") -> Enrol:
     """Certificates by the CA of ``org`` (default: the network's first organisation)."""
     enroll = _found("enroll")
 
-    def enrol(name: str, request: bytes) -> tuple[str, bytes, bytes]:
+    def enrol(name: str, request: bytes) -> Enrolled:
         made = enroll(network, name, request, org, role)
-        return made.mspid, made.certificate, made.profile
+        return Enrolled(made.mspid, made.certificate, made.profile, dict(_found("describe")(network).roots))
 
     return enrol
 
@@ -50,8 +50,8 @@ def operator(network: Path, name: str, org: str = "", role: str = "client") -> C
     folder = network / "operators" / name
     if not (folder / CERTIFICATE).exists():
         key = new_key()
-        mspid, certificate, profile = enroller(network, org, role)(name, signing_request(key, name))
-        write_identity(folder, Identity(mspid, certificate, key), profile)
+        made = enroller(network, org, role)(name, signing_request(key, name))
+        write_identity(folder, Identity(made.mspid, made.certificate, key), made.profile, made.roots)
     return Connection.open(folder)
 
 

@@ -1,11 +1,12 @@
 """Who submits: an X.509 identity of a zone's CA, in a folder of its own.
 
 The folder holds ``cert.pem``, ``key.pem`` (mode 0600), ``mspid`` and ``connection.json``, as ``zoneshare network
-enroll`` writes it.
+enroll`` writes it, and may hold the CA certificates of the network's organisations, ``msps/MSPID.pem``.
 """
 
 import os
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.identity import serialize
+from zoneshare_protocols.fabric.msp import Msp
 from zoneshare_protocols.fabric.signatures import sign
 from zoneshare_protocols.sharing.accounts import account_of
 from zoneshare_protocols.stub import Creator
@@ -32,6 +34,7 @@ CERTIFICATE = "cert.pem"
 KEY = "key.pem"
 MSPID = "mspid"
 CONNECTION = "connection.json"
+MSPS = "msps"
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,37 @@ def load_identity(folder: Path, mspid: str = "") -> Identity:
     return Identity(mspid, certificate, key)
 
 
-def write_identity(folder: Path, identity: Identity, connection: bytes) -> None:
-    """Put an identity into ``folder`` (made when missing), the private key readable by its owner only."""
+def write_identity(
+    folder: Path, identity: Identity, connection: bytes, roots: Mapping[str, Sequence[bytes]] | None = None
+) -> None:
+    """Put an identity into ``folder`` (made when missing), the private key readable by its owner only.
+
+    ``roots`` are the CA certificates (PEM) of the network's organisations by MSP id, for :func:`load_msps`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     pem = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_secret(folder / KEY, pem)
     (folder / CERTIFICATE).write_bytes(identity.certificate)
     (folder / MSPID).write_text(identity.mspid + "\n")
     (folder / CONNECTION).write_bytes(connection)
+    for mspid, certificates in (roots or {}).items():
+        (folder / MSPS).mkdir(exist_ok=True)
+        (folder / MSPS / f"{mspid}.pem").write_bytes(b"".join(certificates))
+
+
+def load_msps(folder: Path) -> dict[str, Msp] | None:
+    """The organisations whose endorsers this identity believes, from ``msps/MSPID.pem``; None where there are none.
+
+    Raises Misuse for a file that is no certificates.
+    """
+    found = {}
+    for file in sorted((folder / MSPS).glob("*.pem")):
+        try:
+            certificates = x509.load_pem_x509_certificates(file.read_bytes())
+        except (ValueError, OSError) as cause:
+            raise Misuse(f"{file} is not CA certificates in PEM") from cause
+        found[file.stem] = Msp(file.stem, tuple(each.public_bytes(Encoding.PEM) for each in certificates))
+    return found or None
 
 
 def read_part(folder: Path, name: str) -> bytes:

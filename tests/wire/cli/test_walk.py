@@ -1,6 +1,7 @@
 """A newcomer's walk by hand, over a real socket, and every command's refusals on a running network."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -122,11 +123,7 @@ def test_a_device_moves(here: Run) -> None:
 
 def test_a_server_that_is_gone_is_one_line(here: Run, site: Path, tmp_path: Path) -> None:
     """The device's own profile, pointing to where nobody listens."""
-    folder = tmp_path / "alice"
-    folder.mkdir()
-    for file in (site / "devices" / "alice").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-        (folder / file.name).chmod(0o600)
+    folder = Path(shutil.copytree(site / "devices" / "alice", tmp_path / "alice"))
     profile = json.loads((folder / "connection.json").read_text())
     profile["peers"]["peer0"]["url"] = "grpcs://127.0.0.1:1"
     (folder / "connection.json").write_text(json.dumps(profile))
@@ -134,6 +131,16 @@ def test_a_server_that_is_gone_is_one_line(here: Run, site: Path, tmp_path: Path
     assert found.code == 1
     assert found.err.startswith("error: no answer from the network")
     assert found.err.count("\n") == 1
+
+
+def test_endorsers_of_another_authority_are_not_believed(here: Run, site: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(site / "devices" / "alice", tmp_path / "alice"))
+    shutil.copy(folder / "msps" / "Org1MSP.pem", folder / "msps" / "Org2MSP.pem")
+    before = here("account", "show", "alice", "--json").json
+    found = here("account", "transfer", str(folder), "carol", "5")
+    assert found.code == 1
+    assert found.err.startswith("error: the gateway's answer cannot be trusted")
+    assert here("account", "show", "alice", "--json").json == before
 
 
 def test_in_a_process_of_its_own(site: Path) -> None:

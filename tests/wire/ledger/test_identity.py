@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from zoneshare.connection import Connection, Profile
-from zoneshare.device import Device, create_folder
+from zoneshare.device import Device, Enrolled, create_folder
 from zoneshare.device_keys import DeviceKeys, create_keys, load_keys
-from zoneshare.identity import Identity, load_identity, new_key, signing_request, write_identity
+from zoneshare.identity import Identity, load_identity, load_msps, new_key, signing_request, write_identity
 from zoneshare_network.network import now_ms
 from zoneshare_network.pki import Authority, Role, request_key
 from zoneshare_network.topology import utc
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric import signatures
+from zoneshare_protocols.fabric.msp import Msp
 from zoneshare_protocols.sharing.keys import envelope_key_of
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -32,9 +34,9 @@ PROFILE: dict[str, Any] = {
 CA = Authority.create("ca", "Org1MSP", utc(now_ms()))
 
 
-def _enrol(name: str, request: bytes) -> tuple[str, bytes, bytes]:
+def _enrol(name: str, request: bytes) -> Enrolled:
     certificate = CA.enrol(request_key(request), name, Role.CLIENT, utc(now_ms()))
-    return "Org1MSP", certificate, json.dumps(PROFILE).encode()
+    return Enrolled("Org1MSP", certificate, json.dumps(PROFILE).encode(), {"Org1MSP": (CA.pem,)})
 
 
 @pytest.fixture
@@ -130,6 +132,15 @@ def test_a_secret_that_others_can_read_is_refused(folder: Path, name: str) -> No
         Device.open(folder)
 
 
+def test_the_organisations_that_are_believed(folder: Path) -> None:
+    assert load_msps(folder) == {"Org1MSP": Msp("Org1MSP", (CA.pem,))}
+    (folder / "msps" / "Org2MSP.pem").write_bytes(b"garbage")
+    with pytest.raises(Misuse, match="not CA certificates"):
+        Device.open(folder)
+    shutil.rmtree(folder / "msps")
+    assert load_msps(folder) is None
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(Misuse, match="no folder"):
         Connection.open(tmp_path / "nobody")
@@ -139,22 +150,22 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(folder: Path) -> None:
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    before = {file: file.read_bytes() for file in folder.rglob("*.*")}
     with pytest.raises(Misuse, match="there already"):
         create_folder(folder, _enrol, os.urandom(32))
     with pytest.raises(Misuse, match="there already"):
         create_keys(folder, os.urandom(32))
     with pytest.raises(Misuse, match="there already"):
         write_identity(folder, load_identity(folder), b"")
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
 
 
 def test_a_refused_enrolment_leaves_nothing_behind(tmp_path: Path) -> None:
-    def refuse(name: str, request: bytes) -> tuple[str, bytes, bytes]:
+    def refuse(name: str, request: bytes) -> Enrolled:
         raise Misuse("no")
 
-    def garbage(name: str, request: bytes) -> tuple[str, bytes, bytes]:
-        return "Org1MSP", None, b""  # type: ignore[return-value]  # an authority gone mad
+    def garbage(name: str, request: bytes) -> Enrolled:
+        return Enrolled("Org1MSP", None, b"", {})  # type: ignore[arg-type]  # an authority gone mad
 
     for enrol, error in ((refuse, Misuse), (garbage, TypeError)):
         with pytest.raises(error):

@@ -272,6 +272,16 @@ def test_audit_reads_every_page(alice: Device, monkeypatch: pytest.MonkeyPatch) 
     assert audit_zone(alice.ledger()) == whole
 
 
+def test_audit_notices_what_a_zone_makes_or_loses(alice: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = audit_zone(alice.ledger()).books.held
+    monkeypatch.setattr(Accounts, "issues", lambda _: iter(()))
+    received = audit_zone(alice.ledger("zone-b"))
+    with pytest.raises(NotConserved) as breach:
+        audit_zone(alice.ledger("zone-a"))
+    assert breach.value.values["actual"] == held
+    assert received.books.issued == 0
+
+
 def test_audit_notices_what_is_missing_between_zones(alice: Device, bob: Device) -> None:
     outbound = send_across(alice.accounts(), alice.accounts("zone-b"), bob.account, 13)
     a, b = (audit_zone(alice.ledger(zone)) for zone in ("zone-a", "zone-b"))

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
-from fabric_protos.peer import transaction_pb2
+from fabric_protos.peer import proposal_response_pb2, transaction_pb2
 
 from tests.wire.ledger.harness import Site
 from zoneshare.gateway import Deadlines, GatewayLedger, Retries
 from zoneshare.ledger import BadAnswer, CommitUnknown, LedgerUnavailable, Refused
 from zoneshare.transport import Transport, TransportFailure
 from zoneshare_protocols.fabric.msp import Msp
+from zoneshare_protocols.fabric.proposal import proposal_hash
 
 NO_WAIT = Deadlines(commit=5, inquiry=0.3)
 FAST = Retries(unclear=3, pause=0.0001)
@@ -192,3 +193,25 @@ def test_endorsers_of_an_unknown_authority_are_not_believed(running: Site, trans
     with pytest.raises(BadAnswer):
         ledger.submit("put", b"a", b"b")
     assert running.ledger(transport, msps=None).submit("put", b"a", b"b").block > 0
+
+
+def test_endorsers_that_sign_other_arguments_under_our_header_are_not_believed(running: Site, faulty: Faulty) -> None:
+    """All of it fits together, and is not what was asked for: only our own proposal's hash tells."""
+
+    def forge(answer: gateway_pb2.EndorseResponse) -> gateway_pb2.EndorseResponse:
+        header = common_pb2.Payload.FromString(answer.prepared_transaction.payload).header
+
+        def change(action: Any) -> None:
+            _other_arguments(action)
+            response = proposal_response_pb2.ProposalResponsePayload.FromString(action.action.proposal_response_payload)
+            response.proposal_hash = proposal_hash(
+                header.channel_header, header.signature_header, action.chaincode_proposal_payload
+            )
+            action.action.proposal_response_payload = response.SerializeToString()
+
+        return _rewritten(change)(answer)
+
+    faulty.after["endorse"] = forge
+    with pytest.raises(BadAnswer, match="for another proposal"):
+        running.ledger(faulty, msps=None).submit("put", b"honest", b"value")
+    assert "submit" not in faulty.calls
