@@ -40,17 +40,21 @@ def lsp_field(task: bytes, sub_task: int, nsub: int, *, left: bytes, right: byte
     return LspField(task, sub_task, nsub, nsub_hash(left, right), matrix_hash(result))
 
 
-def free_blocks(previous: bytes, miner: str, nonce: int, basic: int) -> tuple[Int8, Int8]:
-    """The two blocks of a task-free loop. The right one is the miner's for the whole block time, the left one new."""
-    seed = keyed("zoneshare/epow-free/1", previous, miner.encode())
-    left = random_int8(seed, nonce.to_bytes(8, "big"), basic, basic)
-    return left, random_int8(seed, b"right", basic, basic)
+def free_left(previous: bytes, miner: str, nonce: int, basic: int) -> Int8:
+    """The left block of a task-free loop: a new one for each loop."""
+    return random_int8(_free_seed(previous, miner), nonce.to_bytes(8, "big"), basic, basic)
+
+
+def free_right(previous: bytes, miner: str, basic: int) -> Int8:
+    """The right block of a task-free loop: the miner's for the whole block time."""
+    return random_int8(_free_seed(previous, miner), b"right", basic, basic)
 
 
 def free_header(height: int, previous: bytes, miner: str, nonce: int, basic: int) -> BlockHeader:
-    """Do task-free loop number ``nonce`` and return the header whose draw it makes.
-
-    A miner's own loop keeps the right block; a verifier calls this once and compares.
-    """
-    result = multiply(*free_blocks(previous, miner, nonce, basic))
+    """Do task-free loop number ``nonce`` and return the header whose draw it makes: what a verifier repeats."""
+    result = multiply(free_left(previous, miner, nonce, basic), free_right(previous, miner, basic))
     return BlockHeader(height, previous, miner, nonce, FreeLoop(matrix_hash(result)))
+
+
+def _free_seed(previous: bytes, miner: str) -> bytes:
+    return keyed("zoneshare/epow-free/1", previous, miner.encode())

@@ -14,7 +14,15 @@ from zoneshare_protocols.epow.assignment import pick_miner
 from zoneshare_protocols.epow.blocks import check_commitment, check_free, check_involved, check_reveal, check_sum
 from zoneshare_protocols.epow.claims import close_claim, count_verified, mark_fake, open_claim
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, scale_factor
-from zoneshare_protocols.epow.draw import draw, fixed_nonce, free_blocks, free_header, involved_header, lsp_field
+from zoneshare_protocols.epow.draw import (
+    draw,
+    fixed_nonce,
+    free_header,
+    free_left,
+    free_right,
+    involved_header,
+    lsp_field,
+)
 from zoneshare_protocols.epow.exact import multiply
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.merge import Merger
@@ -165,7 +173,7 @@ def test_source_cannot_choose_its_miner() -> None:
 def test_task_free_loop_is_a_product_that_others_repeat() -> None:
     header = free_header(8, EASY.hash, "ann", 5, 8)
     check_free(header, EASY, RULES)
-    left, right = free_blocks(EASY.hash, "ann", 5, 8)
+    left, right = free_left(EASY.hash, "ann", 5, 8), free_right(EASY.hash, "ann", 8)
     assert header.work == FreeLoop(matrix_hash(multiply(left, right)))
     for forged in (replace(header, nonce=6), replace(header, miner="bob"), replace(header, work=FreeLoop(bytes(32)))):
         with pytest.raises(FakeResult):
