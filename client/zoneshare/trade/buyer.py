@@ -103,8 +103,12 @@ class Buyer:
                 await connection.close()
 
         pending = self._pending(order)
-        if pending is None:
-            check_target(order.path)
+        if pending is not None and len(self.book.keys(pending.trade)) == pending.request.chunks and order.path.exists():
+            # Killed between the file's last step and the journal's.
+            await self._ending.complete(self._ending.goods(pending))
+            newest = self.book.newest(self.book.channel(pending.request.channel))
+            return self._receipt(pending, decode(Payment, newest.state.app_state))
+        check_target(order.path)
         return await persist(self._clock, attempt)
 
     async def close(self, channel: str) -> Channel:
@@ -177,17 +181,17 @@ class Buyer:
         try:
             await asyncio.to_thread(goods.recover)
             await payments.run(owed)
-            goods.partial.finish()
+            await self._ending.complete(goods)
         except Garbage as garbage:
             await self._ending.complain(goods, int(garbage.values["index"] or 0), abroad)
             raise
         finally:
             goods.partial.close()
-        await self._journal.commit([Entry.of(BUYER_TRADE, digest(trade.request).hex(), replace(trade, done=True))])
+        return self._receipt(trade, side.payment)
+
+    def _receipt(self, trade: BuyerTrade, payment: Payment) -> Receipt:
         request = trade.request
-        return Receipt(
-            Path(trade.path), request.channel, trade.trade, request.chunks, request.price, spent(side.payment)
-        )
+        return Receipt(Path(trade.path), request.channel, trade.trade, request.chunks, request.price, spent(payment))
 
     async def _request(self, entry: BuyerChannel, offer: Offer, order: Order) -> BuyerTrade:
         keys = self._party.keys

@@ -65,6 +65,14 @@ class BuyerEnding:
             ]
         )
 
+    async def complete(self, goods: Goods) -> None:
+        """All keys are here: the file appears, and the trade is done."""
+        entry = goods.entry
+        if not Path(entry.path).exists():
+            await asyncio.to_thread(goods.recover)
+            await asyncio.to_thread(goods.partial.finish)
+        await self._journal.commit([Entry.of(BUYER_TRADE, digest(entry.request).hex(), replace(entry, done=True))])
+
     async def complain(self, goods: Goods, index: int, abroad: Zone) -> None:
         """Show the ledger that a chunk is garbage: its key is in the journal."""
         request = goods.entry.request
@@ -102,8 +110,7 @@ class BuyerEnding:
             for index in sorted(bad):
                 if (trade, index) not in channel.complaints:
                     await self.complain(goods, index, abroad)
+            if goods.complete:
+                await self.complete(goods)
         finally:
             goods.partial.close()
-        if goods.complete:
-            self.goods(entry).partial.finish()
-            await self._journal.commit([Entry.of(BUYER_TRADE, digest(entry.request).hex(), replace(entry, done=True))])

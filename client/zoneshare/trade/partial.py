@@ -25,7 +25,7 @@ def check_target(path: Path) -> Path:
 
 
 class PartialFile:
-    """The folder ``<path>.zoneshare-part`` until the file is whole; it survives the process.
+    """The folder ``<path>.zoneshare-part`` until the file is whole; made when it is needed, it survives the process.
 
     All methods raise StoreFailed when the disk is full or cannot be written.
     """
@@ -33,13 +33,12 @@ class PartialFile:
     def __init__(self, path: Path, chunk_size: int) -> None:
         self._path, self._chunk_size = path, chunk_size
         self._folder = path.with_name(path.name + SUFFIX)
-        with self._explained():
-            self._folder.mkdir(exist_ok=True)
-            self._data = os.open(self._folder / "data", os.O_RDWR | os.O_CREAT, 0o644)
+        self._file = -1
 
     def keep(self, index: int, ciphertext: bytes) -> None:
         """Hold a ciphertext until :meth:`drop`: A does not pay for what it does not have."""
         with self._explained():
+            self._folder.mkdir(exist_ok=True)
             self._cipher(index).write_bytes(ciphertext)
 
     def kept(self, index: int) -> bytes | None:
@@ -51,7 +50,7 @@ class PartialFile:
     def write(self, index: int, plaintext: bytes) -> None:
         """Put a chunk into its place."""
         with self._explained():
-            os.pwrite(self._data, plaintext, index * self._chunk_size)
+            os.pwrite(self._data(), plaintext, index * self._chunk_size)
 
     def drop(self, index: int) -> None:
         """The chunk's key is in the journal: its ciphertext is not needed any more."""
@@ -59,21 +58,30 @@ class PartialFile:
 
     def read(self, index: int) -> bytes:
         """What stands in a chunk's place; fewer bytes, or others, where it was never written."""
-        return os.pread(self._data, self._chunk_size, index * self._chunk_size)
+        return os.pread(self._data(), self._chunk_size, index * self._chunk_size)
 
     def finish(self) -> None:
-        """All chunks are there: the file appears under its name, whole."""
+        """All chunks are there: the file appears under its name, whole. Raises Misuse when another one is there."""
+        if self._path.exists():
+            raise Misuse(f"{self._path} is there already: the file stays in {self._folder}")
         with self._explained():
-            os.fsync(self._data)
+            os.fsync(self._data())
             self.close()
             (self._folder / "data").replace(self._path)
             shutil.rmtree(self._folder)
 
     def close(self) -> None:
         """May be called twice."""
-        if self._data >= 0:
-            os.close(self._data)
-            self._data = -1
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _data(self) -> int:
+        if self._file < 0:
+            with self._explained():
+                self._folder.mkdir(exist_ok=True)
+                self._file = os.open(self._folder / "data", os.O_RDWR | os.O_CREAT, 0o644)
+        return self._file
 
     def _cipher(self, index: int) -> Path:
         return self._folder / f"{index:010d}.cipher"

@@ -160,6 +160,7 @@ class Rig:
 
     def __init__(self, folder: Path, bond: int = BOND) -> None:
         self.folder, self.bond = folder, bond
+        folder.mkdir(parents=True, exist_ok=True)
         WRITES.clear()
         self.world = World()
         self.clock = TurnedClock(self.world)
@@ -172,7 +173,7 @@ class Rig:
         self.plan = PLAN
         self.policy = Policy(bond=bond, window=16, min_challenge=1_000)
         self._running: list[Seller | Watchtower | Buyer] = []
-        self._journals: list[Journal] = []
+        self.journals: dict[str, Journal] = {}
 
     def party(self, who: Person, home: MemoryZone, hook: Callable[[str], None]) -> Party:
         ledgers = {zone.name: MemoryLedger(self.world, zone, who, hook) for zone in (self.world.a, self.world.b)}
@@ -182,7 +183,7 @@ class Rig:
 
     def journal(self, name: str, hook: Callable[[str], None] = no_hook) -> Journal:
         journal = Journal(self.folder / f"{name}.journal", hook)
-        self._journals.append(journal)
+        self.journals[name] = journal
         return journal
 
     def buyer(self, hook: Callable[[str], None] = no_hook, window: int = 16) -> Buyer:
@@ -197,7 +198,7 @@ class Rig:
             party,
             self.store,
             self.journal("bob", hook),
-            Catalogue(self.journal("catalogue")),
+            Catalogue(self.journals.get("catalogue") or self.journal("catalogue")),
             clock=self.clock,
             policy=self.policy,
             tower=line,
@@ -212,8 +213,8 @@ class Rig:
 
     def kill_journals(self) -> None:
         """As a killed process leaves them."""
-        while self._journals:
-            self._journals.pop().close()
+        while self.journals:
+            self.journals.popitem()[1].close()
 
     def file(self, chunks: int = 20, name: str = "goods.bin") -> Path:
         path = self.folder / name
