@@ -9,6 +9,8 @@ from zoneshare_protocols.stub import ERROR, OK, Response, Stub, composite_key, s
 
 BIG = 1024 * 1024
 _KEPT: list[Stub] = []
+_FAILED: list[str] = []
+_NEWS = threading.Condition()
 
 
 class Asset:
@@ -21,6 +23,9 @@ class Asset:
         try:
             return Response(OK, payload=_FUNCTIONS[function](stub, args).encode())
         except Exception as failure:  # noqa: BLE001 - what the recorded chaincode does
+            with _NEWS:
+                _FAILED.append(type(failure).__name__)
+                _NEWS.notify_all()
             return Response(ERROR, f"{type(failure).__name__}: {failure}")
 
 
@@ -131,6 +136,12 @@ def _use_kept(stub: Stub, args: list[str]) -> str:
     return _get(_KEPT[-1], [args[0]])
 
 
+def _failed(stub: Stub, args: list[str]) -> str:
+    """Waits until so many calls, of any peer, have failed with this exception."""
+    with _NEWS:
+        return str(_NEWS.wait_for(lambda: _FAILED.count(args[0]) >= int(args[1]), 10))
+
+
 def _slow(stub: Stub, args: list[str]) -> str:
     time.sleep(float(args[0]))
     return args[0]
@@ -170,6 +181,7 @@ _FUNCTIONS: dict[str, Callable[[Stub, list[str]], str]] = {
     "keep": _keep,
     "use_kept": _use_kept,
     "slow": _slow,
+    "failed": _failed,
 }
 _RAW: dict[str, Callable[[Stub, list[str]], Response]] = {"raise": _raise, "exit": _exit, "none": _no_response}
 

@@ -69,6 +69,13 @@ def test_what_the_go_shim_ends_the_stream_for_ends_it_here(
     assert words in host.wait_for(f"WARNING .*{words}", before + 1)
 
 
+def test_an_answer_before_the_question_ends_the_stream(peer: RawPeer) -> None:
+    tx_id = peer.begin("slow", "0.5")
+    peer.send(Message.RESPONSE, b"v", tx_id)
+    with pytest.raises(EOFError, match="which asked nothing"):
+        peer.receive()
+
+
 @pytest.mark.parametrize("kind", [Message.TRANSACTION, Message.READY, Message.RESPONSE])
 def test_nothing_runs_before_the_handshake(host: HostProcess, kind: int) -> None:
     with RawPeer(host.connection) as peer:
@@ -188,7 +195,7 @@ def test_a_peer_that_dies_ends_its_transactions_at_once(host: HostProcess, zone:
         peer.receive()
     peer.leave()
     host.wait_for("gone, 3 transactions unanswered")
-    zone.submit(ME, "put", "k", "v")
+    assert zone.evaluate(ME, "failed", "PeerGone", "3") == b"True"
     assert not any("Traceback" in line for line in host.lines)
 
 
