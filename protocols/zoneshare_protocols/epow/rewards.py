@@ -28,17 +28,22 @@ def share(fee: int, nsubs: int, rules: MiningRules) -> Shares:
     return Shares(whole - levy - margin, margin, levy)
 
 
+def block_reward(rules: MiningRules, treasury: int) -> int:
+    """What a block's miner gets: the zone's block reward, or what the treasury has if that is less."""
+    return min(rules.block_reward, treasury)
+
+
 def draw_value(rules: MiningRules, difficulty: int) -> float:
-    """What one draw is expected to gain: block reward / expected draws."""
+    """What one draw at this final difficulty is expected to gain: block reward / expected draws."""
     return rules.block_reward * DIFFICULTY_ONE / difficulty
 
 
 def fee_floor(rules: MiningRules, difficulty: int) -> int:
-    """The least fee of an nsub-task at which no task that one made oneself gains anything.
+    """The least fee of an nsub-task, handed out at this final difficulty, at which tasks one made oneself gain nothing.
 
     Who offers worthless tasks and mines them all himself gets back all but the levy; so levy >= draw value, even for
-    one who has all identities, all claims and the coordinator. As levies pay the block rewards, this also keeps the
-    treasury from running dry. Raises BadAmount when there are block rewards and no levy.
+    one who has all identities, all claims and the coordinator. A task whose fee is below the floor waits until the
+    difficulty has risen again. Raises BadAmount when there are block rewards and no levy.
     """
     if rules.block_reward == 0:
         return 0

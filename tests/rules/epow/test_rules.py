@@ -26,7 +26,7 @@ from zoneshare_protocols.epow.difficulty import (
 )
 from zoneshare_protocols.epow.exact import as_integers
 from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, MiningRules, Mode, Task, Tip
-from zoneshare_protocols.epow.rewards import adjust_fee, fee_floor, penalty_floor, share
+from zoneshare_protocols.epow.rewards import adjust_fee, block_reward, fee_floor, penalty_floor, share
 from zoneshare_protocols.errors import BadAmount, DataCorrupt, LimitExceeded, Malformed, Misuse, NotAllowed
 
 RULES = MiningRules(1)
@@ -162,6 +162,14 @@ def test_amounts_out_of_range_are_refused() -> None:
     with pytest.raises(BadAmount):
         adjust_fee(1, 1, 1, 2, 1)
     assert fee_floor(RULES, DIFFICULTY_ONE) == 0
+
+
+def test_an_eased_target_needs_a_higher_fee_and_rewards_end_with_the_treasury() -> None:
+    rules = MiningRules(1, mode=Mode.PAPER, block_reward=1000, levy=100_000)
+    basic = 1000 << 16
+    assert fee_floor(rules, basic) == 10
+    assert fee_floor(rules, final(basic, scale_factor(rules, 600))) == pytest.approx(6000, rel=1e-3)
+    assert (block_reward(rules, 5000), block_reward(rules, 7)) == (1000, 7)
 
 
 @pytest.mark.parametrize("sampled", [10_000, 500_000, 1_000_000])
