@@ -22,6 +22,9 @@ from zoneshare_protocols.sharing.records import Trust, ZoneInfo, ZoneParameters
 DEFAULT_TOLERANCE_MS = 60_000
 DEFAULT_CAPACITY = 1000
 
+Position = tuple[int, int]
+"""Latitude and longitude, in millionths of a degree."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -52,19 +55,20 @@ def set_up(
     places: Sequence[Place],
     trust: Trust,
     issuer: str,
-    clock_tolerance: int = DEFAULT_TOLERANCE_MS,
+    clock_tolerance: int | None = None,
 ) -> list[str]:
     """Approve all that is missing, by every organisation; what was done, a line each.
 
     ``trust`` is the pattern for every zone's trust (chaincode, policy, roots, revocations); ``issuer`` the account
-    that may issue money in every zone; ``clock_tolerance`` in ms.
+    that may issue money in every zone; ``clock_tolerance`` in ms (None: as it is, or a minute).
     """
     done: list[str] = []
     trusts = [replace(trust, zone=place.zone, fabric_channel=place.zone) for place in places]
     for channel in (CHANNEL, *(place.zone for place in places)):
         ledgers = operators.ledgers(channel)
         present = _parameters(ledgers[0])
-        wanted = ZoneParameters(channel, issuer, clock_tolerance, _version(present))
+        tolerance = clock_tolerance or (DEFAULT_TOLERANCE_MS if present is None else present.clock_tolerance)
+        wanted = ZoneParameters(channel, issuer, tolerance, _version(present))
         if present is None or replace(wanted, version=present.version) != present:
             _approve(ledgers, Kind.PARAMETERS, wanted)
             done.append(f"{channel}: parameters, version {wanted.version}")
@@ -76,6 +80,30 @@ def set_up(
     for place, each in zip(places, trusts, strict=True):
         done += _zone(operators.ledgers(CHANNEL), place, each, known.get(place.zone))
     return done
+
+
+def plan(
+    operators: Operators,
+    zones: Sequence[str],
+    defaults: Mapping[str, Position],
+    chosen: Mapping[str, Position],
+    capacity: int | None,
+) -> list[Place]:
+    """Where each zone is to be: as ``chosen``, else where the registry has it, else by ``defaults``; so the capacity.
+
+    Raises Misuse for a zone that is in none of them.
+    """
+    known = {each.zone.id: each.zone for each in Registry(operators.ledgers(CHANNEL)[0]).zones()}
+    places = []
+    for zone in zones:
+        present = known.get(zone)
+        there = None if present is None else (present.latitude_e6, present.longitude_e6)
+        position = chosen.get(zone) or there or defaults.get(zone)
+        if position is None:
+            raise Misuse("say where this zone is", zone=zone)
+        room = capacity or (DEFAULT_CAPACITY if present is None else present.capacity)
+        places.append(Place(zone, *position, room))
+    return places
 
 
 def _trust(ledgers: Sequence[Ledger], channel: str, wanted: Trust) -> list[str]:

@@ -33,7 +33,9 @@ A trade by hand, in three terminals:
 
 3: zoneshare account issue alice 1000 --network net
 
-3: zoneshare buy alice --help
+3: zoneshare buy alice … (the line the seller printed) --out COPY
+
+3: zoneshare zones audit --network net
 
 Example: zoneshare demo
 """

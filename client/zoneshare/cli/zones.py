@@ -1,5 +1,6 @@
 """``zoneshare zones``: set them up, list them, audit them."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -19,10 +20,15 @@ def init(
     zone: Annotated[
         list[str] | None, typer.Option("--zone", metavar="NAME=LAT,LON", help="Where a zone is (may be repeated).")
     ] = None,
-    capacity: Annotated[int, typer.Option(min=1, help="Devices each zone is meant to serve.")] = 1000,
+    capacity: Annotated[
+        int | None, typer.Option(min=1, help="Devices each zone is meant to serve. Default: as before, or 1000.")
+    ] = None,
     tolerance: Annotated[
-        int, typer.Option(min=1, metavar="MS", help="How far a transaction's time may be from a peer's clock.")
-    ] = 60_000,
+        int | None,
+        typer.Option(
+            min=1, metavar="MS", help="How far a transaction's time may be from a peer's clock. Default: as before."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Have every organisation approve the zones, their trust in each other and who issues money. Safe to run again.
@@ -30,7 +36,7 @@ def init(
     Example: zoneshare zones init --network net
     """
     from zoneshare import enrolment
-    from zoneshare.bootstrap import Operators, Place, set_up
+    from zoneshare.bootstrap import Operators, plan, set_up
     from zoneshare.gateway import CHAINCODE
     from zoneshare.registry import CHANNEL
 
@@ -38,21 +44,13 @@ def init(
     chosen = dict(_placed(text) for text in zone or ())
     if strangers := set(chosen) - set(names):
         raise Misuse(f"the network has no channel {', '.join(sorted(strangers))}; there are {', '.join(names)}")
-    if len(names) > len(BAY) and len(chosen) < len(names):
-        raise Misuse(f"say where each zone is, with --zone NAME=LAT,LON: {', '.join(names)}")
-    spots = {name: chosen.get(name) or BAY[n] for n, name in enumerate(names)}
-    places = [Place(name, latitude, longitude, capacity) for name, (latitude, longitude) in spots.items()]
-    with working("the organisations approve"):
-        connections = {
-            o: enrolment.operator(network, f"admin.{o}", o, "admin") for o in enrolment.organisations(network)
-        }
-        try:
-            issuer = enrolment.operator(network, enrolment.ISSUER).identity.account
-            pattern = enrolment.trust_pattern(network, CHAINCODE)
-            done = set_up(Operators(connections), places, pattern, issuer, tolerance)
-        finally:
-            for connection in connections.values():
-                connection.close()
+    members = enrolment.organisations(network)
+    with working("the organisations approve"), ExitStack() as opened:
+        admins = {o: opened.enter_context(enrolment.operator(network, f"admin.{o}", o, "admin")) for o in members}
+        operators = Operators(admins)
+        places = plan(operators, names, dict(zip(names, BAY, strict=False)), chosen, capacity)
+        issuer = opened.enter_context(enrolment.operator(network, enrolment.ISSUER)).identity.account
+        done = set_up(operators, places, enrolment.trust_pattern(network, CHAINCODE), issuer, tolerance)
     text = "\n".join(done) if done else "nothing to do: all was approved before"
     emit({"approved": done, "zones": names, "issuer": issuer}, as_json, text)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.wire.ledger.zones import AT_A, AT_B, PLACES, Zones, zones
 from zoneshare.accounts import Accounts
 from zoneshare.audit import audit_network, audit_zone, check_network
-from zoneshare.bootstrap import Operators, Place, set_up
+from zoneshare.bootstrap import Operators, Place, plan, set_up
 from zoneshare.connection import Connection
 from zoneshare.crossing import collect, finish, send_across
 from zoneshare.device import Device
@@ -69,6 +69,17 @@ def test_set_up_follows_a_change_with_the_next_version(world: Zones, issuer: Con
         f"{channel}: parameters, version 2" for channel in (CHANNEL, "zone-a", "zone-b")
     ]
     assert set_up(world.operators(), bigger, world.pattern(), account, 50_000) == []
+
+
+def test_a_plan_keeps_what_the_registry_has(world: Zones, issuer: Connection) -> None:
+    operators, zone = world.operators(), Registry(issuer.ledger(CHANNEL)).zone
+    present = [(zone(id).latitude_e6, zone(id).longitude_e6, zone(id).capacity) for id in ("zone-a", "zone-b")]
+    kept = plan(operators, ("zone-a", "zone-b"), {"zone-a": (1, 2), "zone-b": (3, 4)}, {}, None)
+    assert [(each.latitude_e6, each.longitude_e6, each.capacity) for each in kept] == present
+    new = plan(operators, ("zone-a", "zone-c"), {"zone-c": (5, 6)}, {"zone-a": (7, 8)}, 9)
+    assert new == [Place("zone-a", 7, 8, 9), Place("zone-c", 5, 6, 9)]
+    with pytest.raises(Misuse, match="zone-c"):
+        plan(operators, ("zone-c",), {}, {}, None)
 
 
 def test_one_organisation_alone_changes_nothing(world: Zones, issuer: Connection) -> None:
