@@ -5,12 +5,13 @@ import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 from fabric_protos.peer import chaincode_pb2, proposal_response_pb2
 from fabric_protos.peer import chaincode_shim_pb2 as shim
+from fabric_protos.peer.proposal_pb2 import SignedProposal
 
 from tests.support.memory_identity import identity
 from tests.support.memory_stub import Zone
@@ -21,7 +22,7 @@ from zoneshare_network.ccaas_stream import Connection
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric import wire
 from zoneshare_protocols.fabric.proposal import parse
-from zoneshare_protocols.stub import ERROR, OK, Response
+from zoneshare_protocols.stub import ERROR, OK, Response, Stub
 
 ME = identity("Org1MSP", "device")
 Say = Callable[[Any], None]
@@ -140,6 +141,33 @@ def test_the_proposal_says_what_the_stub_says() -> None:
     found = parse(seen[0].proposal.proposal_bytes)
     assert (found.channel, found.tx_id, found.timestamp_ms) == ("zone-a", seen[0].txid, NOW_MS)
     assert (found.creator, found.chaincode, found.args) == (ME.creator, "asset", (b"x",))
+
+
+class Knowing:
+    """A stub that has its client's proposal."""
+
+    def __init__(self, stub: Stub, signed_proposal: Any) -> None:
+        self._stub, self.signed_proposal = stub, signed_proposal
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stub, name)
+
+
+def test_a_proposal_the_stub_knows_goes_to_the_chaincode_as_it_was_signed() -> None:
+    def answer(message: Any, say: Say) -> None:
+        if message.type == Message.TRANSACTION:
+            say(completed(message, wire.write(message.proposal)))
+
+    with scripted(answer) as connection:
+        chaincode = CcaasChaincode(connection)
+        signed = SignedProposal(proposal_bytes=b"as it was", signature=b"signed")
+
+        class Peer:
+            def invoke(self, stub: Stub) -> Response:
+                return chaincode.invoke(cast(Stub, Knowing(stub, signed)))
+
+        assert Zone("zone-a", Peer(), lambda: NOW_MS).endorse(ME, "x").result() == wire.write(signed)
+        chaincode.close()
 
 
 def nothing(message: Any, say: Say) -> None:
