@@ -27,7 +27,7 @@ from zoneshare_protocols.epow.exact import multiply
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.merge import Merger
 from zoneshare_protocols.epow.operands import SubTask
-from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, LspField, MiningRules, Mode, RunResult
+from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, LspField, MiningRules, Mode, RunResult, Tip
 from zoneshare_protocols.epow.rewards import PPM, draw_value, fee_floor, share
 from zoneshare_protocols.epow.verify import Freivalds
 from zoneshare_protocols.errors import AlreadyExists, FakeResult, LimitExceeded, Malformed, NotAllowed, NotWon, StaleTip
@@ -36,9 +36,10 @@ RNG = np.random.default_rng(3)
 TASK = SubTask(random_int8(RNG, 20, 20), random_int8(RNG, 20, 20), 8, SEED)
 
 
-def count(done: Loop, tip: object = EASY, verified: bytes | None = b"") -> None:
+def count(done: Loop, tip: Tip = EASY, verified: bytes | None = b"") -> None:
+    """Whether it counts; ``verified`` empty stands for what the loop itself shows."""
     shown = done.verified if verified == b"" else verified
-    check_involved(done.header, tip, RULES, claim=done.claim, assignment=done.assignment, verified=shown)  # type: ignore[arg-type]
+    check_involved(done.header, tip, RULES, claim=done.claim, assignment=done.assignment, verified=shown)
 
 
 def test_an_honest_loop_counts_and_only_when_it_wins_and_is_verified_whole() -> None:
