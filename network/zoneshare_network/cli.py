@@ -14,7 +14,7 @@ from zoneshare_network.network import EmbeddedNetwork, now_ms
 from zoneshare_network.pki import Role
 from zoneshare_network.store import read_only
 from zoneshare_network.verify import verify_ledger
-from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.errors import Misuse, ZoneshareError
 
 app = typer.Typer(no_args_is_help=True, help="Run a Fabric network on this machine, for development.")
 zone = typer.Typer(no_args_is_help=True, help="The network's zones.")
@@ -52,7 +52,10 @@ def up(
         typer.echo(f"chaincodes     {' '.join(network.chaincodes) or 'none'}")
         typer.echo(f"ready {address}")
 
-    host.serve(folder, port, batch_timeout, ready)
+    def complain(refusal: ZoneshareError) -> None:
+        typer.echo(f"error: {refusal}", err=True)
+
+    host.serve(folder, port, batch_timeout, ready=ready, complain=complain)
 
 
 @app.command()

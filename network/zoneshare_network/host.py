@@ -18,7 +18,7 @@ from zoneshare_network.members import Organisation
 from zoneshare_network.network import LOCK, EmbeddedNetwork, now_ms
 from zoneshare_network.server import GatewayServer
 from zoneshare_network.topology import Topology
-from zoneshare_protocols.errors import LedgerFailed, Misuse
+from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
 from zoneshare_protocols.stub import Chaincode
 
 GATEWAY = "gateway.json"
@@ -43,11 +43,17 @@ def installed_chaincodes(organisations: tuple[str, ...]) -> dict[str, Chaincode]
 
 
 def serve(
-    folder: Path, port: int | None, batch_timeout_ms: int | None, ready: Callable[[EmbeddedNetwork, str], None]
+    folder: Path,
+    port: int | None,
+    batch_timeout_ms: int | None,
+    *,
+    ready: Callable[[EmbeddedNetwork, str], None],
+    complain: Callable[[ZoneshareError], None],
 ) -> None:
     """Run the network in ``folder`` until SIGINT or SIGTERM; SIGHUP makes it look at its folder anew.
 
-    Without a ``port`` it takes the one it had before. Raises Misuse where folder or port are another process's.
+    Without a ``port`` it takes the one it had before. ``complain`` gets what is wrong with a changed folder; the
+    network goes on as it was. Raises Misuse where folder or port are another process's.
     """
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -60,9 +66,12 @@ def serve(
             _announce(network, server.address, digest(folder))
             ready(network, server.address)
             while signals.get() == signal.SIGHUP:
-                seen = digest(folder)
-                network.reconcile()
-                _announce(network, server.address, seen)
+                try:
+                    seen = digest(folder)
+                    network.reconcile()
+                    _announce(network, server.address, seen)
+                except ZoneshareError as refusal:
+                    complain(refusal)
         finally:
             server.stop()
 

@@ -77,7 +77,8 @@ class _Servicer(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.EndorserServicer
     def CommitStatus(self, request: gateway_pb2.SignedCommitStatusRequest, context: grpc.ServicerContext) -> Any:
         def wait(channel: Channel, tx_id: str) -> CommitStatus | None:
             given_up = threading.Event()
-            context.add_callback(given_up.set)
+            if not context.add_callback(given_up.set):
+                given_up.set()
             return channel.wait(tx_id, event=given_up)
 
         return self._answer(context, lambda: self._gateway.commit_status(request, wait))

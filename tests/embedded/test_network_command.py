@@ -142,6 +142,21 @@ def test_the_port_stays_and_interrupt_stops(tmp_path: Path) -> None:
     assert not json.loads(_run("status", "--dir", str(tmp_path), "--json"))["running"]
 
 
+def test_a_spoilt_topology_does_not_stop_a_running_network(tmp_path: Path) -> None:
+    process = _up(tmp_path, "--port", "0")
+    _ready(process)
+    assert process.stderr is not None
+    good = (tmp_path / "network.json").read_bytes()
+    (tmp_path / "network.json").write_text("{")
+    process.send_signal(signal.SIGHUP)
+    assert "is not the file of a network" in process.stderr.readline()
+    (tmp_path / "network.json").write_bytes(good)
+    assert json.loads(_run("zone", "add", "zone-d", "--dir", str(tmp_path), "--json"))["applied"] is True
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
 def test_without_a_running_network_changes_wait_for_the_next_start(tmp_path: Path) -> None:
     with running(tmp_path) as network:
         enrol(network, name="bad")

@@ -54,6 +54,19 @@ def test_time_cuts_what_waits(tmp_path: Path) -> None:
         assert [client.committed(tx_id).block for _, tx_id in envelopes] == [2, 2]
 
 
+def test_those_who_come_later_do_not_keep_the_first_waiting(tmp_path: Path) -> None:
+    with _network(tmp_path, Batch(timeout_ms=300)) as network:
+        client = Client(network, enrol(network))
+        envelopes = [client.endorsed("put", f"k{n}", "v") for n in range(100)]
+        first_id = envelopes[0][1]
+        for envelope, _ in envelopes:
+            client.order(envelope)
+            if network.commit_status(CHANNEL, first_id, 0.02) is not None:
+                break
+        else:
+            raise AssertionError("the batch timeout began anew with every envelope")
+
+
 def test_stopping_commits_what_was_taken(tmp_path: Path) -> None:
     with _network(tmp_path, Batch(timeout_ms=LONG)) as network:
         client = Client(network, enrol(network))

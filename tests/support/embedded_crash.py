@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.support.embedded import CHANNEL, FAST, Client, enrol, running
@@ -43,9 +44,9 @@ def points(base: Path) -> int:
     """How many durable writes there were to crash at; raises when a network does not stand one of the crashes."""
     for point in range(1000):
         folder = base / str(point)
-        if _in_child(lambda at=point, where=folder: _trade(where, at)) == 0:
+        if _in_child(partial(_trade, folder, point)) == 0:
             return point
-        if _in_child(lambda where=folder: _check(where)) != 0:
+        if _in_child(partial(_check, folder)) != 0:
             raise RuntimeError(f"the network did not come back as it was after a crash at durable write {point}")
     raise RuntimeError("the network never came to an end")
 
