@@ -1,7 +1,5 @@
 """A device: an identity of a CA, its own keys, its place in the registry and its account in that zone."""
 
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +7,10 @@ from typing import NamedTuple
 from zoneshare.accounts import Accounts
 from zoneshare.connection import Connection
 from zoneshare.device_keys import DeviceKeys, create_keys, load_keys
-from zoneshare.identity import Identity, new_key, signing_request, write_identity
+from zoneshare.identity import Identity, check_absent, new_key, signing_request, whole_folder, write_identity
 from zoneshare.ledger import Ledger
 from zoneshare.registry import CHANNEL, Registry
-from zoneshare_protocols.errors import AlreadyExists, Misuse, NotFound
+from zoneshare_protocols.errors import AlreadyExists, NotFound
 from zoneshare_protocols.sharing import records
 
 
@@ -118,15 +116,9 @@ def create_folder(folder: Path, enrol: Enrol, seed: bytes) -> None:
 
     The folder appears whole or not at all. Raises Misuse when it is there already.
     """
-    if folder.exists():
-        raise Misuse(f"{folder} is there already: nothing was changed")
+    check_absent(folder)
     key = new_key()
     made = enrol(folder.name, signing_request(key, folder.name))
-    half = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
+    with whole_folder(folder) as half:
         create_keys(half, seed)
         write_identity(half, Identity(made.mspid, made.certificate, key), made.profile, made.roots)
-        half.rename(folder)
-    except BaseException:
-        shutil.rmtree(half, ignore_errors=True)
-        raise

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoneshare.connection import Connection
 from zoneshare.device import Enrol, Enrolled
-from zoneshare.identity import CERTIFICATE, Identity, new_key, signing_request, write_identity
+from zoneshare.identity import CERTIFICATE, Identity, new_key, signing_request, whole_folder, write_identity
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.sharing.records import Trust
 
@@ -51,7 +51,8 @@ def operator(network: Path, name: str, org: str = "", role: str = "client") -> C
     if not (folder / CERTIFICATE).exists():
         key = new_key()
         made = enroller(network, org, role)(name, signing_request(key, name))
-        write_identity(folder, Identity(made.mspid, made.certificate, key), made.profile, made.roots)
+        with whole_folder(folder) as half:
+            write_identity(half, Identity(made.mspid, made.certificate, key), made.profile, made.roots)
     return Connection.open(folder)
 
 

@@ -5,8 +5,10 @@ enroll`` writes it, and may hold the CA certificates of the network's organisati
 """
 
 import os
+import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -111,6 +113,29 @@ def write_identity(
     for mspid, certificates in (roots or {}).items():
         (folder / MSPS).mkdir(exist_ok=True)
         (folder / MSPS / f"{mspid}.pem").write_bytes(b"".join(certificates))
+
+
+def check_absent(folder: Path) -> None:
+    """Raises Misuse when ``folder`` is there already."""
+    if folder.exists():
+        raise Misuse(f"{folder} is there already: nothing was changed")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes ``folder`` when it is full: it appears whole or not at all.
+
+    Raises Misuse when ``folder`` is there already.
+    """
+    check_absent(folder)
+    half = folder.with_name(f".{folder.name}.{os.getpid()}")
+    half.mkdir(parents=True)
+    try:
+        yield half
+        half.rename(folder)
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)
+        raise
 
 
 def load_msps(folder: Path) -> dict[str, Msp] | None:

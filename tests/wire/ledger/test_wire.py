@@ -71,7 +71,7 @@ def test_a_closed_transport_says_so(running: Site) -> None:
 
 def test_a_deadline_that_passes_is_an_unknown_commit(running: Site) -> None:
     transport = running.transport("grpc")
-    never = Deadlines(commit=0.000001, inquiry=0.000001)
+    never = Deadlines(commit=-1, inquiry=-1)
     ledger = running.ledger(transport, deadlines=never, retries=Retries(unclear=2, pause=0.0001))
     with pytest.raises(CommitUnknown) as unknown:
         ledger.submit("put", b"slow", b"1")
