@@ -115,7 +115,7 @@ class Buyer:
         """End a channel: together with the seller when it answers, else alone; the money left comes home."""
         entry = self.book.channel(channel)
         try:
-            return await self._close_together(entry)
+            return await persist(self._clock, lambda: self._close_together(entry))
         except (PeerGone, RuleBroken):
             return await self.close_alone(channel)
 

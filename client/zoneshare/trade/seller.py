@@ -69,7 +69,7 @@ class Seller:
         tower: Tower | None = None,
     ) -> None:
         self._party, self._store, self._journal = party, store, journal
-        self._clock, self._policy, self._tower = clock, policy, tower
+        self._clock, self._policy, self.tower = clock, policy, tower
         self.catalogue = catalogue
         self._alarms = Alarms(party.home.ledger)
         self._live: dict[str, LiveChannel] = {}
@@ -95,8 +95,8 @@ class Seller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._tower is not None:
-            await self._tower.close()
+        if self.tower is not None:
+            await self.tower.close()
 
     @property
     def open_channels(self) -> tuple[str, ...]:
@@ -245,8 +245,8 @@ class Seller:
                 self._live.pop(live.id, None)
                 raise
         await connection.send(*keys)
-        if self._tower is not None:
-            self._tower.hand(live)
+        if self.tower is not None:
+            self.tower.hand(live)
         if refused is not None:
             raise refused
 

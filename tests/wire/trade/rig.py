@@ -24,7 +24,8 @@ from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.seller import Policy, Seller
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.watchtower import Watchtower
-from zoneshare_protocols.sharing.records import EndorsedQuery
+from zoneshare_protocols.codec import decode
+from zoneshare_protocols.sharing.records import EndorsedQuery, Trust
 
 R = TypeVar("R")
 
@@ -180,6 +181,11 @@ class Rig:
         identity = Identity(who.mspid, who.certificate, who.key)
         keys = DeviceKeys(who.signing.private_bytes_raw())
         return Party(identity, keys, Zone(home.name, ledgers[home.name]), lambda trust: ledgers[trust.zone])
+
+    def trust_in_b(self) -> Trust:
+        """zone-a's, which leads alice there."""
+        with LOCK:
+            return decode(Trust, self.world.a.evaluate(self.alice, "ledger:trust", "zone-b"))
 
     def journal(self, name: str, hook: Callable[[str], None] = no_hook) -> Journal:
         journal = Journal(self.folder / f"{name}.journal", hook)
