@@ -164,6 +164,14 @@ def test_amounts_out_of_range_are_refused() -> None:
     assert fee_floor(RULES, DIFFICULTY_ONE) == 0
 
 
+@given(st.integers(1, 10**9), st.integers(DIFFICULTY_ONE, 2**40), st.integers(1, 1_000_000))
+def test_levy_at_the_fee_floor_is_never_below_a_draws_value(reward: int, difficulty: int, levy: int) -> None:
+    rules = MiningRules(1, block_reward=reward, levy=levy)
+    floor = fee_floor(rules, difficulty)
+    assert floor * levy * difficulty >= reward * DIFFICULTY_ONE * 1_000_000
+    assert (floor - 1) * levy * difficulty < reward * DIFFICULTY_ONE * 1_000_000
+
+
 def test_an_eased_target_needs_a_higher_fee_and_rewards_end_with_the_treasury() -> None:
     rules = MiningRules(1, mode=Mode.PAPER, block_reward=1000, levy=100_000)
     basic = 1000 << 16
