@@ -11,6 +11,7 @@ from zoneshare_protocols.errors import ZoneshareError
 
 CHUNKS = 6
 LATEST = 200
+PATIENCE_S = 30
 
 
 class Killer:
@@ -63,7 +64,7 @@ def test_the_buyer_killed_at_every_write(tmp_path: Path) -> None:
     count = len(points_of_a_trade(tmp_path / "count", "buyer"))
     assert 20 <= count <= LATEST
     for at in range(1, count + 1):
-        asyncio.run(buyer_killed(tmp_path / str(at), at))
+        asyncio.run(asyncio.wait_for(buyer_killed(tmp_path / str(at), at), PATIENCE_S))
 
 
 async def buyer_killed(folder: Path, at: int) -> None:
@@ -92,7 +93,7 @@ def test_the_seller_killed_at_every_write(tmp_path: Path) -> None:
     count = len(points_of_a_trade(tmp_path / "count", "seller"))
     assert 10 <= count <= LATEST
     for at in range(1, count + 1):
-        asyncio.run(seller_killed(tmp_path / str(at), at))
+        asyncio.run(asyncio.wait_for(seller_killed(tmp_path / str(at), at), PATIENCE_S))
 
 
 async def seller_killed(folder: Path, at: int) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.wire.trade.rig import BOND, CHUNK, LOCK, MONEY, PRICE, WRITES, Rig
-from zoneshare.trade import wares
 from zoneshare.trade.buyer import Buyer
 from zoneshare.trade.entries import STATE
 from zoneshare.trade.escrow import Escrow
 from zoneshare.trade.paying import Garbage, Progress
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import BadAmount, InsufficientFunds, NotFound, ZoneshareError
+from zoneshare_protocols.sharing.chunkcipher import encrypt
 from zoneshare_protocols.sharing.payment import spent
 from zoneshare_protocols.sharing.records import Channel, Evidence, Payment, Phase, SignedState
 
@@ -97,13 +97,11 @@ def test_the_seller_stops_half_way_and_the_buyer_gets_the_rest(rig: Rig) -> None
 
 
 def test_garbage_costs_the_seller_its_bond(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = wares.encrypt
-
     def garbage(secret: bytes, key: bytes, index: int, plaintext: bytes) -> bytes:
-        return honest(secret, key, index, bytes(len(plaintext)) if index == 4 else plaintext)
+        return encrypt(secret, key, index, bytes(len(plaintext)) if index == 4 else plaintext)
 
     async def play() -> None:
-        monkeypatch.setattr(wares, "encrypt", garbage)
+        monkeypatch.setattr("zoneshare.trade.wares.encrypt", garbage)
         seller = await rig.seller()
         item = seller.catalogue.add(rig.file(CHUNKS), PRICE, CHUNK)
         buyer = rig.buyer(window=2)
