@@ -17,7 +17,6 @@ from zoneshare_protocols.sharing.records import (
     Complaint,
     EndorsedQuery,
     Evidence,
-    Phase,
     SignedState,
 )
 from zoneshare_protocols.stub import composite_key
@@ -151,8 +150,3 @@ def _put(context: Context, event: Event, channel: Channel, trade: bytes = b"") -
     context.put(composite_key(CHANNEL, id), channel)
     version = 0 if channel.posted is None else channel.posted.state.version
     context.event(event.value, ChannelEvent(id, channel.phase, version, trade))
-
-
-def escrowed(channel: Channel) -> int:
-    """What a channel holds of its zone's money: deposit and bonds, until it is settled."""
-    return 0 if channel.phase is Phase.SETTLED else channel.terms.deposit + channel.bond

@@ -187,6 +187,11 @@ def forfeits(channel: Channel) -> tuple[bytes, ...]:
     return tuple(sorted({trade for trade, _ in channel.complaints}))
 
 
+def escrowed(channel: Channel) -> int:
+    """What a channel holds of its zone's money: deposit and bonds, until it is settled."""
+    return 0 if channel.phase is Phase.SETTLED else channel.terms.deposit + channel.bond
+
+
 def check_conserved(channel: Channel) -> None:
     """Raises NotConserved unless a settled channel pays out exactly what it held."""
     held, paid_out = channel.terms.deposit + channel.bond, channel.paid + channel.returned
