@@ -61,8 +61,11 @@ def points_of_a_trade(folder: Path, side: str) -> list[str]:
 
 
 def test_the_buyer_killed_at_every_write(tmp_path: Path) -> None:
-    count = len(points_of_a_trade(tmp_path / "count", "buyer"))
+    points = points_of_a_trade(tmp_path / "count", "buyer")
+    count = len(points)
     assert 20 <= count <= LATEST
+    assert sum("sent" in point for point in points) >= CHUNKS / 2, "what is signed is written before it is sent"
+    assert sum("key" in point for point in points) >= CHUNKS / 2, "keys are written down"
     for at in range(1, count + 1):
         asyncio.run(asyncio.wait_for(buyer_killed(tmp_path / str(at), at), PATIENCE_S))
 
@@ -90,8 +93,10 @@ async def buyer_killed(folder: Path, at: int) -> None:
 
 
 def test_the_seller_killed_at_every_write(tmp_path: Path) -> None:
-    count = len(points_of_a_trade(tmp_path / "count", "seller"))
+    points = points_of_a_trade(tmp_path / "count", "seller")
+    count = len(points)
     assert 10 <= count <= LATEST
+    assert sum("state" in point for point in points) >= CHUNKS / 2, "what is taken is written before it is answered"
     for at in range(1, count + 1):
         asyncio.run(asyncio.wait_for(seller_killed(tmp_path / str(at), at), PATIENCE_S))
 
