@@ -113,14 +113,21 @@ class Authority:
         builder = self._leaf(_subject(name, self.organisation, role), public_key, now, lifetime)
         return _pem(_sign(builder.add_extension(_usage(authority=False), critical=True), self.key))
 
-    def serve(self, public_key: ec.EllipticCurvePublicKey, name: str, now: datetime.datetime) -> bytes:
-        """A TLS server certificate (PEM) for localhost and 127.0.0.1."""
+    def serve(
+        self, public_key: ec.EllipticCurvePublicKey, name: str, now: datetime.datetime, host: str | None = None
+    ) -> bytes:
+        """A TLS certificate (PEM) for localhost, 127.0.0.1 and ``host``: of a server, and with ``host`` of a client too.
+
+        Fabric's nodes show each other the certificate they serve with.
+        """
         loopback = ipaddress.ip_address("127.0.0.1")
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(loopback)])
+        hosts = [x509.DNSName(one) for one in ("localhost", host) if one is not None]
+        names = x509.SubjectAlternativeName([*hosts, x509.IPAddress(loopback)])
+        uses = [ExtendedKeyUsageOID.SERVER_AUTH, *([] if host is None else [ExtendedKeyUsageOID.CLIENT_AUTH])]
         builder = (
             self._leaf(_subject(name, self.organisation), public_key, now, LIFETIME)
             .add_extension(_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(names, critical=False)
         )
         return _pem(_sign(builder, self.key))

@@ -44,42 +44,18 @@ def genesis(
 
     Policies are Fabric's defaults: writers and readers by role, ``MAJORITY Admins``, ``MAJORITY Endorsement``.
     """
-    majority = _Meta.MAJORITY
-    root = _group(
-        values={
-            "HashingAlgorithm": configuration_pb2.HashingAlgorithm(name="SHA256"),
-            "BlockDataHashingStructure": configuration_pb2.BlockDataHashingStructure(width=_FLAT),
-            "OrdererAddresses": configuration_pb2.OrdererAddresses(addresses=orderer_addresses),
-            "Capabilities": _capability(_ORDERER_CAPABILITY),
-        },
-        policies=_meta_policies(),
-        groups={
-            "Application": _group(
-                values={"Capabilities": _capability(_APPLICATION_CAPABILITY)},
-                policies={
-                    **_meta_policies(),
-                    "Endorsement": _meta("Endorsement", majority),
-                    "LifecycleEndorsement": _meta("Endorsement", majority),
-                },
-                groups={msp.mspid: _application(msp) for msp in application},
-            ),
-            "Orderer": _group(
-                values={
-                    "ConsensusType": orderer_pb2.ConsensusType(type="solo"),
-                    "BatchSize": orderer_pb2.BatchSize(
-                        max_message_count=limits.max_messages,
-                        absolute_max_bytes=limits.absolute_bytes,
-                        preferred_max_bytes=limits.preferred_bytes,
-                    ),
-                    "BatchTimeout": orderer_pb2.BatchTimeout(timeout=f"{limits.timeout_ms}ms"),
-                    "ChannelRestrictions": orderer_pb2.ChannelRestrictions(),
-                    "Capabilities": _capability(_ORDERER_CAPABILITY),
-                },
-                policies={**_meta_policies(), "BlockValidation": _meta("Writers", _Meta.ANY)},
-                groups={msp.mspid: _orderer(msp, orderer_addresses) for msp in orderers},
-            ),
+    root = channel_group(
+        orderer_addresses,
+        {
+            "Application": application_group({msp.mspid: application_org(msp) for msp in application}),
+            "Orderer": orderer_group(orderers, orderer_addresses, limits),
         },
     )
+    return config_block(channel, root, creator=creator, nonce=nonce, timestamp_ms=timestamp_ms)
+
+
+def config_block(channel: str, root: Any, *, creator: bytes, nonce: bytes, timestamp_ms: int) -> common_pb2.Block:
+    """Block 0 of ``channel`` with the configuration ``root`` (common.ConfigGroup)."""
     header = common_pb2.Header(
         channel_header=wire.write(
             common_pb2.ChannelHeader(
@@ -99,9 +75,61 @@ def genesis(
     return made
 
 
-def _application(msp: Msp) -> Any:
+def channel_group(orderer_addresses: Sequence[str], groups: Mapping[str, Any]) -> Any:
+    """The root of a channel's configuration."""
+    return group(
+        values={
+            "HashingAlgorithm": configuration_pb2.HashingAlgorithm(name="SHA256"),
+            "BlockDataHashingStructure": configuration_pb2.BlockDataHashingStructure(width=_FLAT),
+            "OrdererAddresses": configuration_pb2.OrdererAddresses(addresses=orderer_addresses),
+            "Capabilities": _capability(_ORDERER_CAPABILITY),
+        },
+        policies=_meta_policies(),
+        groups=groups,
+    )
+
+
+def application_group(organisations: Mapping[str, Any]) -> Any:
+    """The group of a channel's members; ``organisations`` by MSP id."""
+    return group(
+        values={"Capabilities": _capability(_APPLICATION_CAPABILITY)},
+        policies={
+            **_meta_policies(),
+            "Endorsement": meta("Endorsement", _Meta.MAJORITY),
+            "LifecycleEndorsement": meta("Endorsement", _Meta.MAJORITY),
+        },
+        groups=organisations,
+    )
+
+
+def orderer_group(
+    orderers: Sequence[Msp], addresses: Sequence[str], limits: BatchLimits, brokers: Sequence[str] = ()
+) -> Any:
+    """Who orders, and how: by Kafka where there are ``brokers`` (host:port), or else a single orderer."""
+    consensus = {"ConsensusType": orderer_pb2.ConsensusType(type="kafka" if brokers else "solo")}
+    if brokers:
+        consensus["KafkaBrokers"] = orderer_pb2.KafkaBrokers(brokers=brokers)
+    return group(
+        values={
+            **consensus,
+            "BatchSize": orderer_pb2.BatchSize(
+                max_message_count=limits.max_messages,
+                absolute_max_bytes=limits.absolute_bytes,
+                preferred_max_bytes=limits.preferred_bytes,
+            ),
+            "BatchTimeout": orderer_pb2.BatchTimeout(timeout=f"{limits.timeout_ms}ms"),
+            "ChannelRestrictions": orderer_pb2.ChannelRestrictions(),
+            "Capabilities": _capability(_ORDERER_CAPABILITY),
+        },
+        policies={**_meta_policies(), "BlockValidation": meta("Writers", _Meta.ANY)},
+        groups={msp.mspid: _orderer(msp, addresses) for msp in orderers},
+    )
+
+
+def application_org(msp: Msp) -> Any:
+    """A member's group, with Fabric's default policies for node OUs."""
     name = msp.mspid
-    return _group(
+    return group(
         values={"MSP": msp.to_fabric_config()},
         policies={
             "Readers": _signed(f"OR('{name}.admin', '{name}.peer', '{name}.client')"),
@@ -114,7 +142,7 @@ def _application(msp: Msp) -> Any:
 
 def _orderer(msp: Msp, addresses: Sequence[str]) -> Any:
     name = msp.mspid
-    return _group(
+    return group(
         values={
             "MSP": msp.to_fabric_config(),
             "Endpoints": configuration_pb2.OrdererAddresses(addresses=addresses),
@@ -127,7 +155,7 @@ def _orderer(msp: Msp, addresses: Sequence[str]) -> Any:
     )
 
 
-def _group(*, values: Mapping[str, Any], policies: Mapping[str, Any], groups: Mapping[str, Any] | None = None) -> Any:
+def group(*, values: Mapping[str, Any], policies: Mapping[str, Any], groups: Mapping[str, Any] | None = None) -> Any:
     """``values`` are messages, or bytes that are messages already; a group's own policy governs each of them."""
     made = configtx_pb2.ConfigGroup(mod_policy=_ADMINS)
     for name, value in values.items():
@@ -143,13 +171,14 @@ def _group(*, values: Mapping[str, Any], policies: Mapping[str, Any], groups: Ma
 
 def _meta_policies() -> dict[str, Any]:
     return {
-        "Readers": _meta("Readers", _Meta.ANY),
-        "Writers": _meta("Writers", _Meta.ANY),
-        _ADMINS: _meta(_ADMINS, _Meta.MAJORITY),
+        "Readers": meta("Readers", _Meta.ANY),
+        "Writers": meta("Writers", _Meta.ANY),
+        _ADMINS: meta(_ADMINS, _Meta.MAJORITY),
     }
 
 
-def _meta(name: str, rule: int) -> Any:
+def meta(name: str, rule: int) -> Any:
+    """A policy made of the sub-groups' policies of that name."""
     value = wire.write(_Meta(sub_policy=name, rule=rule))
     return policies_pb2.Policy(type=policies_pb2.Policy.IMPLICIT_META, value=value)
 
