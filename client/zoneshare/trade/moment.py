@@ -33,8 +33,10 @@ class SystemClock:
         if event is None:
             await asyncio.sleep(span_ms / 1000)
             return
+        # Not wait_for: before Python 3.12 it can lose a cancellation.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), span_ms / 1000)
+            async with asyncio.timeout(span_ms / 1000):
+                await event.wait()
 
 
 async def persist(clock: Clock, ask: Callable[[], Awaitable[R]]) -> R:

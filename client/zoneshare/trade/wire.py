@@ -62,7 +62,8 @@ class Connection:
             frames += len(body).to_bytes(4, "big") + body
         try:
             self._writer.write(frames)
-            await asyncio.wait_for(self._writer.drain(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                await self._writer.drain()
         except (OSError, TimeoutError) as cause:
             raise PeerGone("the other device is gone") from cause
 
@@ -89,7 +90,8 @@ class Connection:
     async def close(self) -> None:
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._writer.wait_closed()
 
     async def refuse(self, error: ZoneshareError) -> None:
         """Tell the other side why, if it still listens."""
@@ -98,7 +100,8 @@ class Connection:
 
     async def _read(self, timeout: float | None) -> None:
         try:
-            data = await asyncio.wait_for(self._reader.read(_READ), timeout or self._timeout)
+            async with asyncio.timeout(timeout or self._timeout):
+                data = await self._reader.read(_READ)
         except TimeoutError as cause:
             raise PeerGone("the other device did not answer in time") from cause
         except ssl.SSLError as cause:
@@ -135,9 +138,9 @@ class Connection:
 async def connect(host: str, port: int, identity: Identity, book: PeerBook) -> Connection:
     """A session with whoever listens there. Raises PeerGone; NotAllowed when no trusted CA vouches for it."""
     context = book.context(identity, server=False)
-    opening = asyncio.open_connection(host, port, ssl=context, limit=_READ)
     try:
-        reader, writer = await asyncio.wait_for(opening, HANDSHAKE_S)
+        async with asyncio.timeout(HANDSHAKE_S):
+            reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_READ)
     except ssl.SSLCertVerificationError as cause:
         raise NotAllowed("the other device's certificate is of no zone that is trusted here") from cause
     except (OSError, TimeoutError) as cause:
