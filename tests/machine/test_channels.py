@@ -195,13 +195,16 @@ class Channels(RuleBasedStateMachine):
 
     @rule(which=WHICH, pick=PICK, keys=st.integers(0, 4), again=st.booleans())
     def grab(self, which: int, pick: int, keys: int, again: bool) -> None:
-        """Post an old state, begin its window and settle, all before anybody looks; ``again``: after the window."""
+        """Post an old state, begin its window and settle before anybody looks; ``again``: more in the last moment."""
         deal = self.deals[which]
         self.post_an_old_state(which, pick, keys, False)
         if deal.payer_lies or deal.payee_lies:
             self.submit(deal, "begin_challenge", False, deal.id)
             if again:
-                self.time_passes(3, MARGIN)
+                self.world.net.advance(PIECE)
+                self.all_look()
+                self.world.net.advance(PIECE + MARGIN)
+                self.post_an_old_state(which, pick, 4, False)
             self.submit(deal, "settle", False, deal.id)
 
     @rule(which=WHICH, pick=PICK, lie=st.sampled_from(["key", "signature", "old state", "other signature"]))
