@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self, TypeVar
@@ -15,6 +16,7 @@ from tests.support.memory_world import World, balance
 from zoneshare.device_keys import DeviceKeys
 from zoneshare.identity import Identity
 from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
+from zoneshare.stores import Store
 from zoneshare.stores.folder import FolderStore
 from zoneshare.trade.buyer import Buyer, Order
 from zoneshare.trade.catalogue import Catalogue
@@ -24,8 +26,7 @@ from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.seller import Policy, Seller
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.watchtower import Watchtower
-from zoneshare_protocols.codec import decode
-from zoneshare_protocols.sharing.records import EndorsedQuery, Trust
+from zoneshare_protocols.sharing.records import EndorsedQuery
 
 R = TypeVar("R")
 
@@ -108,14 +109,12 @@ WRITES: list[tuple[str, str]] = []
 
 
 class TurnedClock:
-    """The world's clock. Short waits pass at once, long ones when the test turns the clock."""
+    """The ledgers' clock, read by ``now_ms`` and turned by ``turn``. Short waits pass at once, long ones when the test
+    turns it."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, now_ms: Callable[[], int], turn: Callable[[int], None]) -> None:
+        self.now_ms, self._turn = now_ms, turn
         self._waiting: set[asyncio.Event] = set()
-
-    def now_ms(self) -> int:
-        return self._world.net.now
 
     async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
         if span_ms <= 4_000:
@@ -132,8 +131,7 @@ class TurnedClock:
                 end.cancel()
 
     def advance(self, span_ms: int) -> None:
-        with LOCK:
-            self._world.net.advance(span_ms)
+        self._turn(span_ms)
         for waiter in self._waiting:
             waiter.set()
 
@@ -156,36 +154,27 @@ def no_hook(point: str) -> None:
     pass
 
 
-class Rig:
-    """alice in zone-a buys from bob in zone-b; ``hooks`` by name see every durable write and may raise Dead."""
+class Devices(ABC):
+    """alice of zone-a, who buys; bob of zone-b, who sells; carol of zone-b, who watches for bob. Hooks see every
+    durable write, and may raise Dead."""
 
-    def __init__(self, folder: Path, bond: int = BOND) -> None:
-        self.folder, self.bond = folder, bond
+    def __init__(self, folder: Path, clock: TurnedClock, plan: Plan, bond: int) -> None:
+        self.folder, self.clock, self.plan, self.bond = folder, clock, plan, bond
         folder.mkdir(parents=True, exist_ok=True)
-        WRITES.clear()
-        self.world = World()
-        self.clock = TurnedClock(self.world)
-        self.alice = self.world.person("alice", self.world.a, MONEY)
-        self.bob = self.world.person("bob", self.world.b, MONEY)
-        self.carol = self.world.person("carol", self.world.b)
-        self.store = FolderStore(folder / "store")
+        self.store: Store = FolderStore(folder / "store")
         self.port = 0
         self.tower_port = 0
-        self.plan = PLAN
         self.policy = Policy(bond=bond, window=16, min_challenge=1_000)
-        self._running: list[Seller | Watchtower | Buyer] = []
         self.journals: dict[str, Journal] = {}
 
-    def party(self, who: Person, home: MemoryZone, hook: Callable[[str], None]) -> Party:
-        ledgers = {zone.name: MemoryLedger(self.world, zone, who, hook) for zone in (self.world.a, self.world.b)}
-        identity = Identity(who.mspid, who.certificate, who.key)
-        keys = DeviceKeys(who.signing.private_bytes_raw())
-        return Party(identity, keys, Zone(home.name, ledgers[home.name]), lambda trust: ledgers[trust.zone])
+    @abstractmethod
+    def party(self, name: str, hook: Callable[[str], None] = no_hook) -> Party:
+        """alice, bob or carol, as she or he reaches the ledgers."""
 
-    def trust_in_b(self) -> Trust:
-        """zone-a's, which leads alice there."""
-        with LOCK:
-            return decode(Trust, self.world.a.evaluate(self.alice, "ledger:trust", "zone-b"))
+    @property
+    @abstractmethod
+    def money(self) -> tuple[int, int]:
+        """alice's and bob's balance."""
 
     def journal(self, name: str, hook: Callable[[str], None] = no_hook) -> Journal:
         journal = Journal(self.folder / f"{name}.journal", hook)
@@ -193,12 +182,11 @@ class Rig:
         return journal
 
     def buyer(self, hook: Callable[[str], None] = no_hook, window: int = 16) -> Buyer:
-        party = self.party(self.alice, self.world.a, hook)
         journal = self.journal("alice", hook)
-        return Buyer(party, self.store, journal, clock=self.clock, plan=self.plan, window=window)
+        return Buyer(self.party("alice", hook), self.store, journal, clock=self.clock, plan=self.plan, window=window)
 
     async def seller(self, hook: Callable[[str], None] = no_hook, tower: bool = False) -> Seller:
-        party = self.party(self.bob, self.world.b, hook)
+        party = self.party("bob", hook)
         line = Tower("127.0.0.1", self.tower_port, party.identity, party.peers(), self.clock) if tower else None
         seller = Seller(
             party,
@@ -212,15 +200,18 @@ class Rig:
         self.port = await seller.start("127.0.0.1", self.port)
         return seller
 
-    async def watchtower(self) -> Watchtower:
-        tower = Watchtower(self.party(self.carol, self.world.b, no_hook), self.journal("carol"), self.clock)
+    async def watchtower(self, hook: Callable[[str], None] = no_hook) -> Watchtower:
+        tower = Watchtower(self.party("carol", hook), self.journal("carol", hook), self.clock)
         self.tower_port = await tower.start("127.0.0.1", self.tower_port)
         return tower
 
+    def kill(self, name: str) -> None:
+        """A journal as a killed process leaves it."""
+        self.journals.pop(name).close()
+
     def kill_journals(self) -> None:
-        """As a killed process leaves them."""
-        while self.journals:
-            self.journals.popitem()[1].close()
+        for name in list(self.journals):
+            self.kill(name)
 
     def file(self, chunks: int = 20, name: str = "goods.bin") -> Path:
         path = self.folder / name
@@ -230,8 +221,31 @@ class Rig:
     def order(self, data: bytes, name: str = "bought.bin", deposit: int | None = None) -> Order:
         return Order(data, "127.0.0.1", self.port, self.folder / name, PRICE, deposit)
 
+
+class Rig(Devices):
+    """On the ledgers in memory."""
+
+    def __init__(self, folder: Path, bond: int = BOND) -> None:
+        WRITES.clear()
+        self.world = World()
+        super().__init__(folder, TurnedClock(lambda: self.world.net.now, self._turn), PLAN, bond)
+        self.alice = self.world.person("alice", self.world.a, MONEY)
+        self.bob = self.world.person("bob", self.world.b, MONEY)
+        self.carol = self.world.person("carol", self.world.b)
+
+    def _turn(self, span_ms: int) -> None:
+        with LOCK:
+            self.world.net.advance(span_ms)
+
+    def party(self, name: str, hook: Callable[[str], None] = no_hook) -> Party:
+        who = {"alice": self.alice, "bob": self.bob, "carol": self.carol}[name]
+        home = "zone-a" if name == "alice" else "zone-b"
+        ledgers = {zone.name: MemoryLedger(self.world, zone, who, hook) for zone in (self.world.a, self.world.b)}
+        identity = Identity(who.mspid, who.certificate, who.key)
+        keys = DeviceKeys(who.signing.private_bytes_raw())
+        return Party(identity, keys, Zone(home, ledgers[home]), lambda trust: ledgers[trust.zone])
+
     @property
     def money(self) -> tuple[int, int]:
-        """alice's and bob's balance."""
         with LOCK:
             return balance(self.world.a, self.alice), balance(self.world.b, self.bob)

@@ -78,7 +78,7 @@ async def buyer_killed(folder: Path, at: int) -> None:
     # More messages under one fsync make fewer writes: then the last points are not reached.
     with contextlib.suppress(Dead):
         await whole_trade(rig, item.data, rig.buyer(killer, window=2))
-    rig.journals.pop("alice").close()
+    rig.kill("alice")
     buyer = rig.buyer(window=2)
     done = (rig.folder / "bought.bin").exists()
     if not done or any(not trade.done for trade in buyer.book.trades()):
@@ -111,7 +111,7 @@ async def seller_killed(folder: Path, at: int) -> None:
     await rig.clock.until(lambda: killer.dead or work.done())
     # A dead process neither answers nor guards.
     await seller.stop()
-    rig.journals.pop("bob").close()
+    rig.kill("bob")
     again = await rig.seller()
     try:
         await rig.clock.run(work, step_ms=0)
