@@ -12,6 +12,10 @@ from zoneshare_network.identities import check_free, connection_profile, write_i
 from zoneshare_network.members import Organisation
 from zoneshare_network.network import EmbeddedNetwork, now_ms
 from zoneshare_network.pki import Role
+from zoneshare_network.real import operate
+from zoneshare_network.real.cli import add_zone, register
+from zoneshare_network.real.compose import TOPOLOGY
+from zoneshare_network.real.site import is_real
 from zoneshare_network.store import read_only
 from zoneshare_network.verify import verify_ledger
 from zoneshare_protocols.errors import Misuse, ZoneshareError
@@ -19,6 +23,7 @@ from zoneshare_protocols.errors import Misuse, ZoneshareError
 app = typer.Typer(no_args_is_help=True, help="Run a Fabric network on this machine, for development.")
 zone = typer.Typer(no_args_is_help=True, help="The network's zones.")
 app.add_typer(zone, name="zone")
+register(app)
 
 Folder = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder the network lives in.")]
 Mspid = Annotated[str, typer.Option("--org", help="MSP id of the organisation.")]
@@ -39,11 +44,22 @@ def up(
     batch_timeout: Annotated[
         int | None, typer.Option(metavar="MS", min=1, help="Milliseconds a block waits for more transactions.")
     ] = None,
+    *,
+    native: Annotated[bool, typer.Option("--native", help="A real Fabric and Kafka, as plain processes.")] = False,
+    programs: Annotated[
+        list[Path] | None, typer.Option("--bin", metavar="DIR", help="With --native: where its programs are.")
+    ] = None,
+    file: Annotated[
+        Path, typer.Option("--topology", metavar="FILE", help="With --native: the network's topology.")
+    ] = Path(TOPOLOGY),
 ) -> None:
     """Run the network in DIR until Ctrl-C; the first start makes it.
 
     Example: zoneshare network up --dir net
     """
+    if native:
+        ended = operate.up_native(operate.read(file), folder, programs or [], typer.echo)
+        raise typer.Exit(1 if ended else 0)
 
     def ready(network: EmbeddedNetwork, address: str) -> None:
         typer.echo(_NOTICE)
@@ -64,6 +80,10 @@ def status(folder: Folder, as_json: Json = False) -> None:
 
     Example: zoneshare network status --dir net
     """
+    if is_real(folder):
+        real_status = operate.status(folder)
+        _emit(real_status, as_json, operate.status_text(real_status))
+        return
     shape, pid = host.load(folder), host.running_pid(folder)
     heights = {name: _height(folder, name) for name in shape.channels}
     found = {
@@ -131,6 +151,9 @@ def add(
 
     Example: zoneshare network zone add zone-c --dir net
     """
+    if is_real(folder):
+        add_zone(name, folder)
+        return
     topology.write(folder, topology.with_channel(host.load(folder), name))
     _changed(folder, {"zone": name}, as_json, f"zone {name} added")
 

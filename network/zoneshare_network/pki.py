@@ -116,7 +116,7 @@ class Authority:
     def serve(
         self, public_key: ec.EllipticCurvePublicKey, name: str, now: datetime.datetime, host: str | None = None
     ) -> bytes:
-        """A TLS certificate (PEM) for localhost, 127.0.0.1 and ``host``: of a server, and with ``host`` of a client too.
+        """A TLS certificate (PEM) for localhost, 127.0.0.1 and ``host``, of a server; with ``host``, of a client too.
 
         Fabric's nodes show each other the certificate they serve with.
         """

@@ -65,9 +65,8 @@ def _config(site: Site, node: Node, password: str) -> dict[str, object]:
             "default": "SW",
             "sw": {"hash": "SHA2", "security": 256, "filekeystore": {"keystore": f"{state}/keys"}},
         },
-        "operations": {
-            "listenAddress": f"{'0.0.0.0' if site.mode == 'compose' else '127.0.0.1'}:{node.health_port}"  # noqa: S104
-        },
+        # Of its own: with the default, two CAs on one host meet on a port.
+        "operations": {"listenAddress": f"127.0.0.1:{node.health_port}"},
     }
 
 

@@ -80,9 +80,9 @@ def _orderer(site: Site, node: Node) -> dict[str, object]:
         "image": site.topology.images.orderer,
         "environment": {"FABRIC_CFG_PATH": str(HOME), "FABRIC_LOGGING_SPEC": "${ZONESHARE_LOG:-info}"},
         "volumes": [*_home(node), f"{FOLDER}/genesis.block:{GENESIS}:ro", f"{node.name}:{STATE}"],
-        "ports": _published(node.port, node.health_port),
+        "ports": _published(node.port),
         "depends_on": {**_PREPARED, **{one.name: _healthy() for one in site.topology.brokers}},
-        "healthcheck": _check(_page(node.health_port), start="60s"),
+        "healthcheck": _check(_port(node.port), start="60s"),
         **_runs(),
     }
 
@@ -101,8 +101,6 @@ def _peer(site: Site, member: Member, node: Node) -> dict[str, object]:
 
 
 def _authority(site: Site, node: Node) -> dict[str, object]:
-    # The image has no tool to ask a page with; that the certificate's port accepts is what a shell can see.
-    check = f"(exec 3<>/dev/tcp/{LOOPBACK}/{node.port})"
     return {
         "image": site.topology.images.ca,
         "command": ["fabric-ca-server", "start", "--home", "/state"],
@@ -112,9 +110,9 @@ def _authority(site: Site, node: Node) -> dict[str, object]:
             f"{FOLDER}/nodes/{node.name}/fabric-ca-server-config.yaml:/state/fabric-ca-server-config.yaml:ro",
             f"{node.name}:/state",
         ],
-        "ports": _published(node.port, node.health_port),
+        "ports": _published(node.port),
         "depends_on": _PREPARED,
-        "healthcheck": _check(check, start="30s"),
+        "healthcheck": _check(_port(node.port), start="30s"),
         **_runs(),
     }
 
@@ -167,8 +165,13 @@ def _healthy() -> dict[str, str]:
     return {"condition": "service_healthy"}
 
 
+def _port(port: int) -> str:
+    """Whether it accepts: the health pages of orderers and CAs must not be asked, see ``health``."""
+    return f"exec 3<>/dev/tcp/{LOOPBACK}/{port}"
+
+
 def _page(port: int) -> str:
-    """A node's /healthz, asked by the shell: the images have no other tool."""
+    """A peer's /healthz, asked by the shell: the image has no other tool."""
     ask = 'printf "GET /healthz HTTP/1.0\\r\\n\\r\\n" >&3'
     return f'exec 3<>/dev/tcp/{LOOPBACK}/{port} && {ask} && head -1 <&3 | grep -q " 200 "'
 

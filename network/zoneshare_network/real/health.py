@@ -22,8 +22,12 @@ class Health:
 
 
 def alive(site: Site, node: Node) -> Health:
-    """By its health page where it has one, or else by whether its port accepts."""
-    if node.kind in (Kind.PEER, Kind.ORDERER, Kind.CA):
+    """A peer by its health page, all others by whether their port accepts.
+
+    Orderers and fabric-ca have such a page too, but in 2.5 and 1.5 asking it too early, before the orderer has reached
+    Kafka or the CA has opened its database, ends the process (a nil pointer).
+    """
+    if node.kind is Kind.PEER:
         return _page(f"http://{site.health(node)}/healthz")
     return _port(*site.reach(node).split(":"))
 

@@ -108,7 +108,8 @@ class Native:
 
     def _start(self, program: Program) -> None:
         node = program.node
-        self._logs.mkdir(parents=True, exist_ok=True)
+        for folder in (self._logs, self._site.folder / "data" / node.name):
+            folder.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **program.environment}
         with (self._logs / f"{node.name}.log").open("ab") as log:
             if node.kind is Kind.BROKER:

@@ -18,6 +18,7 @@ from zoneshare_protocols.stub import OK
 
 _CALL_S = 60.0
 _POLL_S = 0.25
+_REFUSED_S = 10.0
 _SIZE = 100 * 1024 * 1024
 _FIRST_ERROR = 400
 _T = TypeVar("_T")
@@ -29,15 +30,24 @@ def nonce() -> bytes:
 
 
 def until(what: str, ask: Callable[[], _T | None], seconds: float = 90.0) -> _T:
-    """Ask again and again until there is an answer. Raises LedgerFailed, with the last reason, after ``seconds``."""
-    limit, reason = time.monotonic() + seconds, "no answer yet"
+    """Ask again and again until there is an answer. Raises LedgerFailed, with the last reason, after ``seconds``.
+
+    What is refused for ``_REFUSED_S`` on end is not asked again, PeerRefused: a node that is behind may refuse first.
+    """
+    start, refused, reason = time.monotonic(), None, "no answer yet"
     while True:
+        now = time.monotonic()
         try:
             if (found := ask()) is not None:
                 return found
+            refused = None
+        except PeerRefused as refusal:
+            refused, reason = refused or now, str(refusal)
+            if now - refused > _REFUSED_S:
+                raise PeerRefused(f"{what}: {reason}") from refusal
         except LedgerFailed as failure:
-            reason = str(failure)
-        if time.monotonic() > limit:
+            refused, reason = None, str(failure)
+        if now - start > seconds:
             raise LedgerFailed(f"{what}: not within {seconds:.0f} s: {reason}")
         time.sleep(_POLL_S)
 
@@ -91,7 +101,11 @@ class Orderer(_Remote):
         stub = ab_pb2_grpc.AtomicBroadcastStub(self._channel)
         try:
             for answer in stub.Deliver(iter((transaction.sign(payload, signer.key),)), timeout=_CALL_S):
-                return answer.block if answer.WhichOneof("Type") == "block" else None
+                if answer.WhichOneof("Type") == "block":
+                    return answer.block
+                if answer.status != common_pb2.NOT_FOUND:
+                    raise LedgerFailed(f"{self.address}: {common_pb2.Status.Name(answer.status)}")
+                return None
         except grpc.RpcError as error:
             raise self._failed(error) from error
         return None

@@ -47,6 +47,18 @@ def peer(site: Site, member: Member, node: Node, places: Places, builder: PurePa
         "peer.gossip.externalEndpoint": site.address(node),
         "peer.gossip.useLeaderElection": False,
         "peer.gossip.orgLeader": True,
+        # Without this group, which has no defaults in the peer's code, no organisation can approve a chaincode.
+        "peer.gossip.pvtData": {
+            "pullRetryThreshold": "60s",
+            "transientstoreMaxBlockRetention": 1000,
+            "pushAckTimeout": "3s",
+            "btlPullMargin": 10,
+            "reconcileBatchSize": 10,
+            "reconcileSleepInterval": "1m",
+            "reconciliationEnabled": True,
+            "skipPullingInvalidTransactionsDuringCommit": False,
+            "implicitCollectionDisseminationPolicy": {"requiredPeerCount": 0, "maxPeerCount": 1},
+        },
         "peer.tls.enabled": True,
         "peer.tls.cert.file": str(home / "tls" / "server.crt"),
         "peer.tls.key.file": str(home / "tls" / "server.key"),

@@ -1,11 +1,12 @@
 """Channels, peers in them, anchor peers, the chaincode: each asked for first, and made only where it is missing."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fabric_protos.common import common_pb2, configtx_pb2, ledger_pb2
 from fabric_protos.discovery import protocol_pb2
-from fabric_protos.peer import query_pb2
+from fabric_protos.peer import proposal_response_pb2, query_pb2
 
 from zoneshare_network.network import now_ms
 from zoneshare_network.real import lifecycle, package
@@ -29,6 +30,7 @@ class Setup:
         root = members[site.topology.orderers.mspid].tls_ca.pem
         self.site = site
         self.say = say
+        self._next = -1
         self.orderers = [Orderer(site.reach(node), root) for node in site.topology.orderer_nodes]
         self.peers = {
             member.mspid: [
@@ -63,19 +65,27 @@ class Setup:
         """The chaincode's package, on every peer."""
         data, wanted = package.build(self.site), package.package_id(self.site)
         for peer in self.all_peers:
-            have = until(f"peer {peer.address}", lambda peer=peer: lifecycle.installed(peer))  # type: ignore[misc]
-            if wanted not in have:
+            if wanted not in until(f"peer {peer.address}", partial(lifecycle.installed, peer)):
                 self.say(f"{peer.address}: installed {lifecycle.install(peer, data)}")
 
     def channel(self, zone: str) -> None:
         """The channel, at the orderers."""
-        if self._first_block(zone) is not None:
-            return
         members = {one.signer.serialized: one.signer.key for one in self.firsts}
         update = consortium.new_channel(zone, CONSORTIUM, self.site.topology.mspids)
-        self._order(f"channel {zone}", lambda: _signed(update, members))
-        until(f"channel {zone}", lambda: self._first_block(zone))
-        self.say(f"{zone}: channel made")
+        sent = False
+
+        def ask() -> bool | None:
+            nonlocal sent
+            if self._first_block(zone) is not None:
+                return True
+            if not sent:
+                self._turn().broadcast(_signed(update, members))
+                sent = True
+            return None
+
+        until(f"channel {zone}", ask)
+        if sent:
+            self.say(f"{zone}: channel made")
 
     def join(self, zone: str) -> None:
         """Every peer of the topology in the channel."""
@@ -83,25 +93,22 @@ class Setup:
         for peer in self.all_peers:
             listed = wire.read(query_pb2.ChannelQueryResponse, peer.query("", "cscc", b"GetChannels"))
             if zone not in {one.channel_id for one in listed.channels}:
-                block = block or until(f"block 0 of {zone}", lambda: self._first_block(zone))
+                block = block or until(f"block 0 of {zone}", partial(self._first_block, zone))
                 peer.query("", "cscc", b"JoinChain", wire.write(block))
                 self.say(f"{zone}: {peer.address} joined")
 
     def anchor(self, zone: str) -> None:
         """Each organisation's first peer as its anchor, without which gateways find no peers of other organisations."""
-        for member, peer in zip(self.site.topology.organisations, self.firsts, strict=True):
-            node = self.site.gateway(member)
+        for member in self.site.topology.organisations:
+            peer, node = self.peers[member.mspid][0], self.site.gateway(member)
             place = (self.site.host(node), node.port)
-            signer = {peer.signer.serialized: peer.signer.key}
             update = consortium.anchor_update(zone, _config(peer, zone), member.mspid, [place])
             if update is None:
                 continue
-            self._order(f"anchor of {member.mspid}", lambda u=update, s=signer: _signed(u, s))  # type: ignore[misc]
+            signer, what = {peer.signer.serialized: peer.signer.key}, f"{zone}: anchor of {member.mspid}"
+            self._order(what, partial(_signed, update, signer))
             for each in self.firsts:
-                until(
-                    f"{zone}: anchor of {member.mspid} at {each.address}",
-                    lambda e=each, m=member, p=place: consortium.anchors(_config(e, zone), m.mspid) == (p,) or None,  # type: ignore[misc]
-                )
+                until(f"{what} at {each.address}", partial(_anchored, each, zone, member.mspid, place))
             self.say(f"{zone}: {node.name} is the anchor of {member.mspid}")
 
     def chaincode(self, zone: str) -> None:
@@ -111,38 +118,33 @@ class Setup:
         agreed = Definition(shape.chaincode.name, shape.chaincode.version, shape.endorsement_policy())
         present = lifecycle.committed(first, zone, agreed.name)
         agreed = lifecycle.wanted(present, agreed)
-        wanted = package.package_id(self.site)
         for peer in self.firsts:
-            self._approve(peer, zone, agreed, wanted)
+            self._approve(peer, zone, agreed)
         if present is not None and present.sequence == agreed.sequence:
             return
-        until(f"{zone}: approvals", lambda: all(lifecycle.approvals(first, zone, agreed).values()) or None)
-        self._order(f"{zone}: commit", lambda: lifecycle.commitment(first, zone, agreed, others))
+        until(f"{zone}: approvals", partial(_all_approve, first, zone, agreed))
+        self._order(f"{zone}: commit", partial(lifecycle.commitment, first, zone, agreed, others))
         for peer in self.all_peers:
-            until(f"{zone}: commit at {peer.address}", lambda p=peer: _has(p, zone, agreed))  # type: ignore[misc]
+            until(f"{zone}: commit at {peer.address}", partial(_has, peer, zone, agreed))
         self.say(f"{zone}: {agreed.name} {agreed.version} committed, sequence {agreed.sequence}")
 
     def discovered(self, zone: str) -> None:
         """Every gateway sees how the chaincode can be endorsed, and all peers of the channel."""
         for peer in self.all_peers:
-            until(f"{zone}: discovery at {peer.address}", lambda p=peer: self._sees(p, zone))  # type: ignore[misc]
+            until(f"{zone}: discovery at {peer.address}", partial(self._sees, peer, zone))
         self.say(f"{zone}: ready, {len(self.all_peers)} peers see each other")
 
-    def _approve(self, peer: Peer, zone: str, agreed: Definition, wanted: str) -> None:
+    def _approve(self, peer: Peer, zone: str, agreed: Definition) -> None:
+        wanted, what = package.package_id(self.site), f"{zone}: approval of {peer.mspid}"
         if lifecycle.approved_package(peer, zone, agreed) == wanted:
             return
-        self._order(f"{zone}: approval of {peer.mspid}", lambda: lifecycle.approval(peer, zone, agreed, wanted))
-        until(
-            f"{zone}: approval of {peer.mspid}",
-            lambda: lifecycle.approved_package(peer, zone, agreed) == wanted or None,
-        )
+        self._order(what, partial(lifecycle.approval, peer, zone, agreed, wanted))
+        until(what, partial(_approved, peer, zone, agreed, wanted))
         self.say(f"{zone}: {peer.mspid} approved {agreed.name} {agreed.version}, sequence {agreed.sequence}")
 
     def _sees(self, peer: Peer, zone: str) -> bool | None:
         name = self.site.topology.chaincode.name
-        from fabric_protos.peer import proposal_pb2
-
-        call = proposal_pb2.ChaincodeInterest(chaincodes=[proposal_pb2.ChaincodeCall(name=name)])
+        call = proposal_response_pb2.ChaincodeInterest(chaincodes=[proposal_response_pb2.ChaincodeCall(name=name)])
         asked = protocol_pb2.Request(
             queries=[
                 protocol_pb2.Query(channel=zone, peer_query=protocol_pb2.PeerMembershipQuery()),
@@ -157,17 +159,20 @@ class Setup:
 
     def _order(self, what: str, make: Callable[[], common_pb2.Envelope]) -> None:
         """Made anew for each try, at one orderer after the other."""
-        turn = iter(range(10**6))
 
         def ask() -> bool:
-            self.orderers[next(turn) % len(self.orderers)].broadcast(make())
+            self._turn().broadcast(make())
             return True
 
         until(what, ask)
 
+    def _turn(self) -> Orderer:
+        self._next += 1
+        return self.orderers[self._next % len(self.orderers)]
+
     def _first_block(self, zone: str) -> common_pb2.Block | None:
-        signer = self.firsts[0].signer
-        return until("an orderer", lambda: (self.orderers[0].first_block(zone, signer),))[0]
+        """Raises LedgerFailed while the orderer cannot tell."""
+        return self.orderers[0].first_block(zone, self.firsts[0].signer)
 
     @property
     def all_peers(self) -> list[Peer]:
@@ -194,6 +199,18 @@ def height(peer: Peer, zone: str) -> int:
 def _config(peer: Peer, zone: str) -> Any:
     data = peer.query(zone, "cscc", b"GetChannelConfig", zone.encode())
     return wire.read(configtx_pb2.Config, data).channel_group
+
+
+def _anchored(peer: Peer, zone: str, mspid: str, place: tuple[str, int]) -> bool | None:
+    return consortium.anchors(_config(peer, zone), mspid) == (place,) or None
+
+
+def _approved(peer: Peer, zone: str, agreed: Definition, wanted: str) -> bool | None:
+    return lifecycle.approved_package(peer, zone, agreed) == wanted or None
+
+
+def _all_approve(peer: Peer, zone: str, agreed: Definition) -> bool | None:
+    return all(lifecycle.approvals(peer, zone, agreed).values()) or None
 
 
 def _has(peer: Peer, zone: str, agreed: Definition) -> bool | None:
