@@ -69,6 +69,10 @@ def _channel(root: typer.Typer) -> None:
     _app("channel", "zoneshare.cli.channel")(root)
 
 
+def _demo(root: typer.Typer) -> None:
+    import_module("zoneshare.cli.demo").register(root)
+
+
 _OWN: Mapping[str, Command] = {
     "zones": Command("Set a network's zones up, list them, audit them.", _app("zones", "zoneshare.cli.zones")),
     "device": Command("Make a device, show it, move it.", _app("device", "zoneshare.cli.device")),
@@ -78,7 +82,7 @@ _OWN: Mapping[str, Command] = {
     "seller": Command("Sell files.", _trade),
     "buy": Command("Buy a file, chunk by chunk.", _trade),
     "watchtower": Command("Answer old states for a device that sleeps.", _trade),
-    "demo": Command("Watch a file being sold, and four frauds fail.", _trade),
+    "demo": Command("Watch a file being sold, and four frauds fail.", _demo),
 }
 _HELP = {
     "network": "Run a Fabric network on this machine, for development.",

@@ -76,6 +76,12 @@ def serve_(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Port = 7400,
     store: Store = "",
+    min_challenge: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="The shortest challenge window it agrees to.")
+    ] = 10,
+    max_lock: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="The longest its earnings may be locked.")
+    ] = 24 * 3600,
     watchtower: Annotated[str, typer.Option(metavar="HOST:PORT", help="Hand it every newest state.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -89,7 +95,15 @@ def serve_(
             with reading(file) as progress:
                 catalogue.add(file, price, chunk_size, progress)
         items = catalogue.items()
-    options = roles.Serving(host=host, port=port, store=store, bond=bond, watchtower=watchtower)
+    options = roles.Serving(
+        host=host,
+        port=port,
+        store=store,
+        bond=bond,
+        min_challenge=min_challenge,
+        max_lock=max_lock,
+        watchtower=watchtower,
+    )
 
     def ready(listening: int) -> None:
         offers = [{"data": item.data, "name": item.name, "price": item.price} for item in items]

@@ -31,12 +31,14 @@ SHORTEST_TICK_MS = 1
 
 
 class Serving(NamedTuple):
-    """How a seller serves."""
+    """How a seller serves; ``min_challenge`` and ``max_lock`` in seconds."""
 
     host: str
     port: int
     store: str
     bond: int
+    min_challenge: int
+    max_lock: int
     watchtower: str
 
 
@@ -76,7 +78,7 @@ def catalogue(folder: Path) -> Iterator[Catalogue]:
     """What the device in ``folder`` offers. Raises Misuse when that is no device."""
     if not (folder / KEY).is_file():
         raise Misuse(f"no device in {folder}: zoneshare device new makes one")
-    with _journal(folder / "catalogue.db", exclusive=False) as journal:
+    with open_journal(folder / "catalogue.db", exclusive=False) as journal:
         yield Catalogue(journal)
 
 
@@ -85,16 +87,16 @@ async def sell(folder: Path, options: Serving, ready: Callable[[int], None]) -> 
     _log()
     with (
         Device.open(folder) as device,
-        _journal(folder / "seller.db") as journal,
+        open_journal(folder / "seller.db") as journal,
         catalogue(folder) as offered,
     ):
-        party = await asyncio.to_thread(_party, device)
+        party = await asyncio.to_thread(party_of, device)
         clock = SystemClock()
         tower = None
         if options.watchtower:
             peers = await asyncio.to_thread(party.peers)
             tower = Tower(*parse_address(options.watchtower), party.identity, peers, clock)
-        policy = Policy(bond=options.bond)
+        policy = Policy(bond=options.bond, min_challenge=options.min_challenge * 1000, max_lock=options.max_lock * 1000)
         store = _store(folder, options.store)
         seller = Seller(party, store, journal, offered, clock=clock, policy=policy, tower=tower)
         await _serve(seller, options.host, options.port, ready)
@@ -103,8 +105,8 @@ async def sell(folder: Path, options: Serving, ready: Callable[[int], None]) -> 
 async def watch(folder: Path, host: str, port: int, ready: Callable[[int], None]) -> None:
     """Watch until SIGINT or SIGTERM; ``ready`` gets the port."""
     _log()
-    with Device.open(folder) as device, _journal(folder / "watchtower.db") as journal:
-        party = await asyncio.to_thread(_party, device)
+    with Device.open(folder) as device, open_journal(folder / "watchtower.db") as journal:
+        party = await asyncio.to_thread(party_of, device)
         await _serve(Watchtower(party, journal, SystemClock()), host, port, ready)
 
 
@@ -120,8 +122,8 @@ async def buy(
 ) -> tuple[Receipt, Channel | None]:
     """Buy, and close the channel unless it is to be kept; the settled channel then."""
     host, port = seller
-    with Device.open(folder) as device, _journal(folder / "buyer.db") as journal:
-        party = await asyncio.to_thread(_party, device)
+    with Device.open(folder) as device, open_journal(folder / "buyer.db") as journal:
+        party = await asyncio.to_thread(party_of, device)
         plan = Plan(lifetime=terms.lock * 1000, tick=TICK_MS, challenge=terms.challenge * 1000)
         plan = plan._replace(funding=max(1, min(plan.funding, plan.lifetime - party.home.margin - 1)))
         buyer = Buyer(party, _store(folder, terms.store), journal, clock=SystemClock(), plan=plan, window=terms.window)
@@ -134,8 +136,8 @@ async def buy(
 
 async def close(folder: Path, channel: str, store: str, alone: bool) -> Channel:
     """Close a channel in which the device pays."""
-    with Device.open(folder) as device, _journal(folder / "buyer.db") as journal:
-        party = await asyncio.to_thread(_party, device)
+    with Device.open(folder) as device, open_journal(folder / "buyer.db") as journal:
+        party = await asyncio.to_thread(party_of, device)
         buyer = Buyer(party, _store(folder, store), journal, clock=SystemClock())
         return await (buyer.close_alone(channel) if alone else buyer.close(channel))
 
@@ -152,7 +154,7 @@ async def _serve(role: Seller | Watchtower, host: str, port: int, ready: Callabl
         await role.stop()
 
 
-def _party(device: Device) -> Party:
+def party_of(device: Device) -> Party:
     """Blocks: asks the registry and the zone."""
     zone = device.zone
     home = Zone(zone, device.ledger(zone))
@@ -165,7 +167,7 @@ def _store(folder: Path, where: str) -> Store:
 
 
 @contextlib.contextmanager
-def _journal(path: Path, *, exclusive: bool = True) -> Iterator[Journal]:
+def open_journal(path: Path, *, exclusive: bool = True) -> Iterator[Journal]:
     journal = Journal(path, exclusive=exclusive)
     try:
         yield journal

@@ -1,6 +1,7 @@
 """How a channel ends for A when B does not answer, or has sold garbage: alone, on the ledger."""
 
 import asyncio
+from itertools import takewhile
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,11 +17,11 @@ from zoneshare.trade.partial import PartialFile
 from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.paying import Garbage, Goods
 from zoneshare.trade.settler import Holding, Settler
-from zoneshare_protocols.codec import digest
+from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import NotFound
 from zoneshare_protocols.sharing.chunkcipher import leaves_tree
 from zoneshare_protocols.sharing.escrow import trade_of
-from zoneshare_protocols.sharing.records import Channel, Complaint, RevealedKey
+from zoneshare_protocols.sharing.records import Channel, Complaint, Payment, RevealedKey, SignedState
 
 
 class BuyerEnding:
@@ -38,10 +39,14 @@ class BuyerEnding:
 
     async def alone(self, entry: BuyerChannel, abroad: Zone) -> Channel:
         """Post the newest state from its lock on, complain, settle, and bring the rest home; keys that B has to show
-        on the ledger are taken from there. Waits for the locks and the challenge window."""
+        on the ledger are taken from there. Waits for the locks and the challenge window.
+
+        A shows the keys it has itself: B is paid for what A got, even when B never comes back.
+        """
         alarms = Alarms(abroad.ledger)
         alarms.start()
-        holding = Holding(self._book.newest(entry), answers=False)
+        newest = self._book.newest(entry)
+        holding = Holding(newest, await asyncio.to_thread(self._received, newest), answers=False)
         settler = Settler(abroad.escrow, abroad.margin, self._clock)
         try:
             with alarms.of(entry.terms.channel) as changed:
@@ -88,6 +93,16 @@ class BuyerEnding:
             return (goods.entry.trade, index) in abroad.escrow.channel(request.channel).complaints or None
 
         await ensure(self._clock, upheld, lambda: abroad.escrow.complain(complaint))
+
+    def _received(self, newest: SignedState) -> tuple[RevealedKey, ...]:
+        """The keys A has found right and ``newest`` does not acknowledge yet, in order, as far as it pays for them."""
+        payment = decode(Payment, newest.state.app_state)
+        leaves, keys = self._book.leaves(payment.trade), self._book.keys(payment.trade)
+        run = list(takewhile(keys.__contains__, range(payment.acked, payment.count)))
+        if not run:
+            return ()
+        tree = leaves_tree(leaves)
+        return tuple(RevealedKey(leaves[index], tree.path(index), keys[index]) for index in run)
 
     async def _look(self, channel: Channel, abroad: Zone) -> None:
         """Take the keys that B had to show, and complain about what they open."""

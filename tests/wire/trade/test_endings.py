@@ -142,11 +142,12 @@ def test_an_old_state_posted_while_the_seller_sleeps_is_answered_by_its_watchtow
         rig.kill("bob")
         await tower.stop()
         rig.kill("carol")
-        tower = await rig.watchtower()
         old = seen[1]
         rig.clock.advance(old.state.lock - rig.clock.now_ms())
         abroad = await rig.party("alice").zone("zone-b")
+        # Before the watchtower is back: it would post the newest state itself, whose lock is over too.
         await asyncio.to_thread(abroad.escrow.close, old, Evidence(()))
+        tower = await rig.watchtower()
         await rig.clock.until(lambda: the_channel(rig).phase is Phase.SETTLED, step_ms=5_000)
         assert the_channel(rig).paid == CHUNKS * PRICE + BOND
         assert ("zone-b", "escrow:challenge") in WRITES

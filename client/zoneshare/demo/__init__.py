@@ -1,0 +1,1 @@
+"""``zoneshare demo``: a real file sold between two zones, by real processes, and four frauds that fail."""

@@ -1,0 +1,86 @@
+"""The demo from its first line to its last."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+from zoneshare.demo import frauds, honest
+from zoneshare.demo.goods import digits
+from zoneshare.demo.show import Show
+from zoneshare.demo.stage import Actor, Stage
+from zoneshare_protocols.errors import Misuse
+
+TOLERANCE_MS = 1_000
+"""All processes are on one machine: their clocks agree."""
+PLACES = ((37_765_000, -122_430_000), (37_805_000, -122_272_000))
+"""San Francisco and Oakland: near zone-a, near zone-b."""
+MONEY = 10_000
+PATIENCE_S = 180
+"""A scene takes about half a minute; a machine that is busy may take longer."""
+
+
+async def play(show: Show, file: Path | None, keep: Path | None, quick: bool) -> None:
+    """Runs the demo in ``keep``, or in a folder that is gone afterwards. ``quick`` leaves the frauds out.
+
+    Raises Misuse for a file that cannot be sold, or a folder that is there already.
+    """
+    if keep is not None and keep.exists():
+        raise Misuse(f"{keep} is there already: nothing was changed")
+    folder = Path(tempfile.mkdtemp(prefix="zoneshare-demo-")) if keep is None else keep
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        await _play(show, file, folder, quick)
+    finally:
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _play(show: Show, file: Path | None, folder: Path, quick: bool) -> None:
+    goods = _readable(file) if file is not None else digits(folder)
+    show.act("A network, for development: two organisations, a peer each, three channels (embedded Fabric)")
+    async with Stage.open(folder, TOLERANCE_MS) as stage:
+
+        async def place(name: str, zone: int) -> Actor:
+            return await stage.device(name, *PLACES[zone], MONEY)
+
+        a, b = await asyncio.gather(place("alice", 0), place("bob", 1))
+        for actor, (latitude, longitude) in zip((a, b), PLACES, strict=True):
+            show.say(
+                f"{actor.name} at {latitude / 1e6:.3f}, {longitude / 1e6:.3f}: the registry puts it in {actor.zone}"
+            )
+        show.act(f"alice of {a.zone} buys a file from bob of {b.zone}")
+        await honest.play(stage, show, a, b, goods)
+        if not quick:
+            await _frauds(stage, show, place, goods if file is None else digits(folder))
+    show.say()
+
+
+async def _frauds(stage: Stage, show: Show, place: frauds.Place, file: Path) -> None:
+    show.act("Four things go wrong, at the same time; the locks are short (M is 24 s away), so that one can watch")
+    casts = [await frauds.cast(stage, scene, n, place, file) for n, scene in enumerate(frauds.SCENES, 1)]
+    for scene in frauds.SCENES:
+        show.say(f"… {scene.title}")
+    played = [asyncio.ensure_future(scene.play(cast)) for scene, cast in zip(frauds.SCENES, casts, strict=True)]
+    outcomes = {}
+    for scene, cast, playing in zip(frauds.SCENES, casts, played, strict=True):
+        async with asyncio.timeout(PATIENCE_S):
+            outcomes[scene.title] = await playing
+        show.act(scene.title)
+        show.say(outcomes[scene.title])
+        show.say(_balances(cast, *await asyncio.to_thread(stage.balances, cast.a, cast.b)))
+    show.act("Nothing was made or lost")
+    found = await asyncio.to_thread(stage.audit)
+    show.audit(found)
+    show.report["frauds"] = outcomes
+    show.report["held"], show.report["issued"] = found.held, found.issued
+
+
+def _balances(cast: frauds.Cast, a: int, b: int) -> str:
+    return f"balances: {cast.a.name} {MONEY} -> {a}, {cast.b.name} {MONEY} -> {b}"
+
+
+def _readable(file: Path) -> Path:
+    if not file.is_file():
+        raise Misuse(f"no such file: {file}")
+    return file.absolute()
