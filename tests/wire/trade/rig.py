@@ -120,6 +120,11 @@ class TurnedClock:
         if span_ms <= 4_000:
             await asyncio.sleep(0.002)
             return
+        due = self.now_ms() + span_ms
+        while self.now_ms() < due and not (event and event.is_set()):
+            await self._turned_or(event)
+
+    async def _turned_or(self, event: asyncio.Event | None) -> None:
         turned = asyncio.Event()
         self._waiting.add(turned)
         ends = [asyncio.create_task(turned.wait()), *([asyncio.create_task(event.wait())] if event else [])]
@@ -132,7 +137,7 @@ class TurnedClock:
 
     def advance(self, span_ms: int) -> None:
         self._turn(span_ms)
-        for waiter in self._waiting:
+        for waiter in list(self._waiting):
             waiter.set()
 
     async def run(self, work: Awaitable[R], step_ms: int = 5_000) -> R:
