@@ -14,10 +14,10 @@ from fabric_protos.common import common_pb2
 from zoneshare_network.durable import Fault, no_fault
 from zoneshare_network.store import ChannelStore, Snapshot, TransactionRecord
 from zoneshare_network.view import ChannelView
-from zoneshare_protocols.errors import LedgerFailed
+from zoneshare_protocols.errors import LedgerFailed, NotAllowed
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import config as configs
-from zoneshare_protocols.fabric import proposal, transaction
+from zoneshare_protocols.fabric import identity, proposal, transaction
 from zoneshare_protocols.fabric.config import ChannelConfig
 from zoneshare_protocols.fabric.flags import InvalidTransaction
 from zoneshare_protocols.fabric.msp import Identity
@@ -32,8 +32,10 @@ class CommitStatus(NamedTuple):
 
 
 @dataclass(eq=False)
-class _Waiter:
-    event: threading.Event
+class Waiter:
+    """Somebody who waits for a transaction: ``notify`` is called, by any thread, when there is something to see."""
+
+    notify: Callable[[], None]
     found: CommitStatus | None = None
 
 
@@ -44,7 +46,8 @@ class Channel:
         self.name = name
         self.store = ChannelStore(path, fault)
         self._changed = threading.Condition()
-        self._waiting: dict[str, list[_Waiter]] = {}
+        self._waiting: dict[str, list[Waiter]] = {}
+        self._watchers: list[Callable[[], None]] = []
         self._closed = False
         self._failure: LedgerFailed | None = None
         self._config: ChannelConfig | None = None
@@ -65,6 +68,21 @@ class Channel:
     def allows(self, policy: str, who: Identity) -> bool:
         """Whether ``who`` satisfies the policy of this path, as the last configuration has it."""
         return _satisfied(cast(Any, self.config.policies[policy]), who)
+
+    def authorise(self, policy: str, creator: bytes, signature: bytes, message: bytes, at_ms: int) -> Identity:
+        """The identity behind ``creator`` (SerializedIdentity), who has signed ``message`` and satisfies ``policy``.
+
+        Raises Malformed, NotAllowed or BadSignature.
+        """
+        parsed = identity.parse(creator)
+        msp = self.config.msps.get(parsed.mspid)
+        if msp is None:
+            raise NotAllowed(f"MSP {parsed.mspid} is unknown")
+        who = msp.validate(parsed, at_ms)
+        who.verify(signature, message)
+        if not self.allows(policy, who):
+            raise NotAllowed(f"the policy {policy} is not satisfied", mspid=who.mspid)
+        return who
 
     @contextmanager
     def view(self) -> Iterator[ChannelView[Snapshot]]:
@@ -106,8 +124,13 @@ class Channel:
             for record in records:
                 for waiter in self._waiting.pop(record.id, ()):
                     waiter.found = CommitStatus(record.id, number, TxFlag(record.flag))
-                    waiter.event.set()
-            self._changed.notify_all()
+                    waiter.notify()
+            self._tell()
+
+    def _tell(self) -> None:
+        for notify in self._watchers:
+            notify()
+        self._changed.notify_all()
 
     def fail(self, failure: LedgerFailed) -> None:
         """The ledger cannot be written: whoever waits, or asks from now on, gets ``failure``."""
@@ -125,28 +148,36 @@ class Channel:
             found = snapshot.transaction(tx_id)
         return found and CommitStatus(tx_id, found.block, TxFlag(found.flag))
 
-    def wait(
-        self, tx_id: str, timeout_s: float | None = None, event: threading.Event | None = None
-    ) -> CommitStatus | None:
+    def wait(self, tx_id: str, timeout_s: float | None = None) -> CommitStatus | None:
         """As :meth:`status`, once the transaction is on the ledger; None when it is not in time.
 
-        Who sets ``event`` ends the waiting. Raises LedgerFailed when the channel closes or fails meanwhile.
+        Raises LedgerFailed when the channel closes or fails meanwhile.
         """
-        waiter = _Waiter(event or threading.Event())
+        event = threading.Event()
+        with self.waiting(tx_id, event.set) as waiter:
+            found = self.status(tx_id)
+            if found is None and not self.stopped:
+                event.wait(timeout_s)
+                found = waiter.found
+        if found is None:
+            self.check_running()
+        return found
+
+    @contextmanager
+    def waiting(self, tx_id: str, notify: Callable[[], None]) -> Iterator[Waiter]:
+        """Calls ``notify`` when the transaction is on the ledger (it is ``found`` then) or the channel stops.
+
+        Look at :meth:`status` inside: what was there before is not told.
+        """
+        waiter = Waiter(notify)
         with self._changed:
             self._waiting.setdefault(tx_id, []).append(waiter)
         try:
-            found = self.status(tx_id)
-            if found is None and not self._stopped():
-                waiter.event.wait(timeout_s)
-                found = waiter.found
+            yield waiter
         finally:
             self._forget(tx_id, waiter)
-        if found is None and self._stopped():
-            raise self._failure or LedgerFailed("the network has been stopped", channel=self.name)
-        return found
 
-    def _forget(self, tx_id: str, waiter: "_Waiter") -> None:
+    def _forget(self, tx_id: str, waiter: Waiter) -> None:
         with self._changed:
             waiters = self._waiting.get(tx_id, [])
             if waiter in waiters:
@@ -161,17 +192,31 @@ class Channel:
         """
         for number in itertools.count(start):
             with self._changed:
-                while number >= self.height and not self._stopped() and going_on():
+                while number >= self.height and not self.stopped and going_on():
                     self._changed.wait()
                 if number >= self.height or self._closed or not going_on():
                     return
-            with self.store.snapshot() as snapshot:
-                block = _block(snapshot, number)
-            yield block
+            yield self.block(number)
+
+    def block(self, number: int) -> common_pb2.Block:
+        """Raises LedgerFailed where the ledger has no such block."""
+        with self.store.snapshot() as snapshot:
+            return _block(snapshot, number)
 
     def wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+    @contextmanager
+    def watched(self, notify: Callable[[], None]) -> Iterator[None]:
+        """Calls ``notify``, by any thread, after each block and when the channel stops."""
+        with self._changed:
+            self._watchers.append(notify)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watchers.remove(notify)
 
     def close(self) -> None:
         with self._changed:
@@ -179,15 +224,22 @@ class Channel:
         self._wake_all()
         self.store.close()
 
-    def _stopped(self) -> bool:
+    @property
+    def stopped(self) -> bool:
+        """Whether there will be no more blocks."""
         return self._closed or self._failure is not None
+
+    def check_running(self) -> None:
+        """Raises LedgerFailed where the channel has stopped."""
+        if self.stopped:
+            raise self._failure or LedgerFailed("the network has been stopped", channel=self.name)
 
     def _wake_all(self) -> None:
         with self._changed:
             for waiters in self._waiting.values():
                 for waiter in waiters:
-                    waiter.event.set()
-            self._changed.notify_all()
+                    waiter.notify()
+            self._tell()
 
 
 @lru_cache(maxsize=4096)

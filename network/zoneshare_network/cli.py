@@ -8,7 +8,7 @@ import typer
 from cryptography import x509
 
 from zoneshare_network import host, topology
-from zoneshare_network.identities import check_free, connection_profile, write_identity
+from zoneshare_network.identities import check_free, write_identity
 from zoneshare_network.members import Organisation
 from zoneshare_network.network import EmbeddedNetwork, now_ms
 from zoneshare_network.pki import Role
@@ -119,7 +119,7 @@ def enroll(
     member, target = _member(members, org), out or folder / "identities" / name
     check_free(target)
     made = member.enrol(name, Role(role), now_ms(), None if csr is None else _read(csr))
-    profile = connection_profile(org, members.values(), host.load(folder).channels, host.address(folder))
+    profile = host.encoded(host.profile(folder, org))
     write_identity(target, made, profile)
     serial = x509.load_pem_x509_certificate(made.certificate).serial_number
     found = {"name": name, "mspid": org, "role": str(role), "folder": str(target), "serial": f"{serial:x}"}

@@ -17,7 +17,7 @@ from zoneshare_network.store import Snapshot
 from zoneshare_network.view import READERS, ChannelView
 from zoneshare_protocols.errors import LedgerFailed, Malformed, NotFound, ZoneshareError
 from zoneshare_protocols.fabric import block as blocks
-from zoneshare_protocols.fabric import identity, proposal, transaction
+from zoneshare_protocols.fabric import proposal, transaction
 from zoneshare_protocols.fabric.msp import Identity
 from zoneshare_protocols.fabric.policy import SignaturePolicy
 from zoneshare_protocols.fabric.proposal import ChaincodeCall
@@ -46,11 +46,11 @@ class GatewayRefused(LedgerFailed):
 
 
 class Gateway:
-    """A network's gateway, at the first organisation's peer."""
+    """A network's gateway, at the peer of the organisation ``home`` (the first, unless told otherwise)."""
 
-    def __init__(self, network: EmbeddedNetwork) -> None:
+    def __init__(self, network: EmbeddedNetwork, home: str = "") -> None:
         self._network = network
-        self._home = network.topology.organisations[0]
+        self._home = home or network.topology.organisations[0]
 
     def evaluate(self, request: gateway_pb2.EvaluateRequest) -> gateway_pb2.EvaluateResponse:
         """One peer's answer to a query. Raises GatewayRefused."""
@@ -150,26 +150,38 @@ class Gateway:
 
         Raises GatewayRefused.
         """
+        channel, tx_id = self.status_asked(signed)
+        found = wait(channel, tx_id)
+        if found is None:
+            raise GatewayRefused("DEADLINE_EXCEEDED", f"transaction {tx_id} is not on the ledger yet")
+        return gateway_pb2.CommitStatusResponse(result=int(found.flag), block_number=found.block)
+
+    def status_asked(self, signed: gateway_pb2.SignedCommitStatusRequest) -> tuple[Channel, str]:
+        """Channel and transaction that a reader of the channel asks about. Raises GatewayRefused."""
         try:
             request = gateway_pb2.CommitStatusRequest.FromString(signed.request)
         except DecodeError as cause:
             raise GatewayRefused("INVALID_ARGUMENT", "invalid status request") from cause
         channel = self._reader(request.channel_id, request.identity, signed.signature, signed.request)
-        found = wait(channel, request.transaction_id)
-        if found is None:
-            raise GatewayRefused("DEADLINE_EXCEEDED", f"transaction {request.transaction_id} is not on the ledger yet")
-        return gateway_pb2.CommitStatusResponse(result=int(found.flag), block_number=found.block)
+        return channel, request.transaction_id
 
     def chaincode_events(
         self, signed: gateway_pb2.SignedChaincodeEventsRequest, going_on: Callable[[], bool]
     ) -> tuple[Channel, Iterator[gateway_pb2.ChaincodeEventsResponse]]:
         """The channel, and the events of a chaincode's valid transactions, a block at a time. Raises GatewayRefused."""
+        channel, events = self.events_asked(signed)
+        answers = (events.of(block) for block in channel.deliver(events.start, going_on))
+        return channel, (answer for answer in answers if answer is not None)
+
+    def events_asked(self, signed: gateway_pb2.SignedChaincodeEventsRequest) -> "tuple[Channel, ChaincodeEvents]":
+        """What a reader of the channel asks for. Raises GatewayRefused."""
         try:
             request = gateway_pb2.ChaincodeEventsRequest.FromString(signed.request)
         except DecodeError as cause:
             raise GatewayRefused("INVALID_ARGUMENT", "invalid chaincode events request") from cause
         channel = self._reader(request.channel_id, request.identity, signed.signature, signed.request)
-        return channel, _events(channel, request, going_on)
+        start = _start(request, channel.height)
+        return channel, ChaincodeEvents(start, request.chaincode_id, request.after_transaction_id)
 
     def _channel(self, name: str) -> Channel:
         try:
@@ -186,19 +198,40 @@ class Gateway:
             f"failed evaluating policy on signed data during check policy on channel [{name}] with policy [{READERS}]"
         )
         try:
-            parsed = identity.parse(creator)
-            msp = channel.config.application.get(parsed.mspid)
-            if msp is None:
-                raise GatewayRefused("PERMISSION_DENIED", f"{refusal}: MSP {parsed.mspid} is unknown")
-            who = msp.validate(parsed, self._network.clock_ms())
-            who.verify(signature, message)
-        except GatewayRefused:
-            raise
+            channel.authorise(READERS, creator, signature, message, self._network.clock_ms())
         except ZoneshareError as cause:
             raise GatewayRefused("PERMISSION_DENIED", f"{refusal}: {cause.message}") from cause
-        if not channel.allows(READERS, who):
-            raise GatewayRefused("PERMISSION_DENIED", refusal)
         return channel
+
+
+class ChaincodeEvents:
+    """A chaincode's events from block ``start`` on; in the first block, only those behind the transaction ``after``."""
+
+    def __init__(self, start: int, chaincode: str, after: str) -> None:
+        self.start = start
+        self._chaincode = chaincode
+        self._after = after
+
+    def of(self, block: common_pb2.Block) -> gateway_pb2.ChaincodeEventsResponse | None:
+        """Those of the next block's valid transactions; None where there are none."""
+        response = gateway_pb2.ChaincodeEventsResponse(block_number=block.header.number)
+        for flag, envelope in zip(blocks.flags(block), block.data.data, strict=True):
+            if flag != TxFlag.VALID:
+                continue
+            try:
+                found = transaction.parse(envelope)
+            except ZoneshareError:
+                continue  # a configuration
+            event = found.action.event
+            if self._after:
+                self._after = "" if found.tx_id == self._after else self._after
+            elif event is not None and event.chaincode == self._chaincode:
+                message = chaincode_event_pb2.ChaincodeEvent(
+                    chaincode_id=event.chaincode, tx_id=event.tx_id, event_name=event.name, payload=event.payload
+                )
+                response.events.append(message)
+        self._after = ""
+        return response if response.events else None
 
 
 @lru_cache(maxsize=256)
@@ -222,33 +255,6 @@ def _failure(answer: proposal_response_pb2.ProposalResponse) -> str | None:
     if answer.response.status < _ERROR_THRESHOLD:
         return None
     return f"chaincode response {answer.response.status}, {answer.response.message}"
-
-
-def _events(
-    channel: Channel, request: gateway_pb2.ChaincodeEventsRequest, going_on: Callable[[], bool]
-) -> Iterator[gateway_pb2.ChaincodeEventsResponse]:
-    start = _start(request, channel.height)
-    after = request.after_transaction_id
-    for block in channel.deliver(start, going_on):
-        response = gateway_pb2.ChaincodeEventsResponse(block_number=block.header.number)
-        for flag, envelope in zip(blocks.flags(block), block.data.data, strict=True):
-            if flag != TxFlag.VALID:
-                continue
-            try:
-                found = transaction.parse(envelope)
-            except ZoneshareError:
-                continue  # a configuration
-            event = found.action.event
-            if after:
-                after = "" if found.tx_id == after else after
-            elif event is not None and event.chaincode == request.chaincode_id:
-                message = chaincode_event_pb2.ChaincodeEvent(
-                    chaincode_id=event.chaincode, tx_id=event.tx_id, event_name=event.name, payload=event.payload
-                )
-                response.events.append(message)
-        after = ""
-        if response.events:
-            yield response
 
 
 def _start(request: gateway_pb2.ChaincodeEventsRequest, height: int) -> int:

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import json
 import os
 import queue
 import signal
@@ -10,12 +9,17 @@ import time
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+import msgspec
 
 from zoneshare_network import topology
 from zoneshare_network.durable import write_file
+from zoneshare_network.identities import connection_profile
 from zoneshare_network.members import Organisation
 from zoneshare_network.network import LOCK, EmbeddedNetwork, now_ms
+from zoneshare_network.nodes import Node, layout
+from zoneshare_network.real import yaml
 from zoneshare_network.server import GatewayServer
 from zoneshare_network.topology import Topology
 from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
@@ -24,17 +28,22 @@ from zoneshare_protocols.stub import Chaincode
 GATEWAY = "gateway.json"
 CHAINCODES = "zoneshare.chaincode"
 """Entry-point group: ``(organisations, clock_ms) -> Chaincode``; the entry's name is the chaincode's."""
-DEFAULT_PORT = 7051
+PROFILES = "profiles"
 _CHANGE_S = 30.0
 
 
-class Announced(NamedTuple):
-    """What a running network has written about itself; ``applied`` is the digest of the folder it is up to."""
+class Announced(msgspec.Struct, frozen=True):
+    """What a running network has written about itself."""
 
     address: str
+    """Of the first organisation's peer."""
     pid: int
     channels: tuple[str, ...]
     applied: str
+    """The digest of the folder it is up to."""
+    nodes: tuple[Node, ...] = ()
+    tls_roots: dict[str, str] = {}
+    """By MSP id, in PEM."""
 
 
 def installed_chaincodes(organisations: tuple[str, ...]) -> dict[str, Chaincode]:
@@ -61,45 +70,72 @@ def serve(
     shape = topology.read(folder) or Topology()
     chaincodes = installed_chaincodes(shape.organisations)
     with EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms) as network:
-        server = GatewayServer(network, _previous_port(folder) if port is None else port)
+        server = GatewayServer(network, layout(network.topology, _previous_ports(folder), port))
         try:
-            _announce(network, server.address, digest(folder))
+            _announce(network, server.nodes, digest(folder))
             ready(network, server.address)
             while signals.get() == signal.SIGHUP:
                 try:
                     seen = digest(folder)
                     network.reconcile()
-                    _announce(network, server.address, seen)
+                    _announce(network, server.nodes, seen)
                 except ZoneshareError as refusal:
                     complain(refusal)
         finally:
             server.stop()
 
 
-def _announce(network: EmbeddedNetwork, address: str, applied: str) -> None:
-    body = Announced(address, os.getpid(), network.channels, applied)._asdict()
-    write_file(network.folder / GATEWAY, json.dumps(body, indent=2).encode() + b"\n")
+def _announce(network: EmbeddedNetwork, nodes: tuple[Node, ...], applied: str) -> None:
+    folder = network.folder
+    body = Announced(nodes[0].address, os.getpid(), network.channels, applied, nodes, _tls_roots(folder))
+    write_file(folder / GATEWAY, msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n")
+    for mspid in network.topology.organisations:
+        found = profile(folder, mspid)
+        write_file(folder / PROFILES / f"{mspid}.json", encoded(found))
+        write_file(folder / PROFILES / f"{mspid}.yaml", yaml.dump(found).encode())
 
 
 def announced(folder: Path) -> Announced | None:
     """What the network in ``folder`` last wrote about itself, running or not."""
+    path = folder / GATEWAY
     try:
-        body = json.loads((folder / GATEWAY).read_bytes())
-        return Announced(str(body["address"]), int(body["pid"]), tuple(body["channels"]), str(body["applied"]))
+        return msgspec.json.decode(path.read_bytes(), type=Announced)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, OSError) as cause:
-        raise Misuse(f"{folder / GATEWAY} cannot be read: {cause}") from cause
+    except (msgspec.MsgspecError, OSError) as cause:
+        raise Misuse(f"{path} cannot be read: {cause}") from cause
+
+
+def nodes(folder: Path) -> tuple[Node, ...]:
+    """Where the network's nodes are, or will be, reached; the first organisation's peer first."""
+    return layout(load(folder), _previous_ports(folder), None)
 
 
 def address(folder: Path) -> str:
-    """Where the network is, or will be, reached."""
+    """Where the first organisation's peer is, or will be, reached."""
+    return nodes(folder)[0].address
+
+
+def profile(folder: Path, home: str) -> dict[str, Any]:
+    """The common connection profile of the organisation ``home``'s clients. Raises Misuse when there is no network."""
+    roots = {mspid: member.ca.pem.decode() for mspid, member in organisations(folder).items()}
+    return connection_profile(home, load(folder).channels, nodes(folder), _tls_roots(folder), roots)
+
+
+def encoded(found: dict[str, Any]) -> bytes:
+    """A profile as JSON."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
+
+
+def _tls_roots(folder: Path) -> dict[str, str]:
+    shape = load(folder)
+    members = {name: Organisation(name, folder / "orgs" / name) for name in (*shape.organisations, shape.orderer)}
+    return {mspid: member.tls_ca.pem.decode() for mspid, member in members.items()}
+
+
+def _previous_ports(folder: Path) -> dict[str, int]:
     found = announced(folder)
-    return found.address if found else f"127.0.0.1:{DEFAULT_PORT}"
-
-
-def _previous_port(folder: Path) -> int:
-    return int(address(folder).rpartition(":")[2])
+    return {node.name: node.port for node in found.nodes} if found else {}
 
 
 def load(folder: Path) -> Topology:

@@ -1,40 +1,53 @@
 """Identity folders, as a device gets them: certificate, private key, MSP id, and the way to the network."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoneshare_network.durable import write_file
-from zoneshare_network.members import Enrolled, Organisation
+from zoneshare_network.members import Enrolled
+from zoneshare_network.nodes import Kind, Node
 from zoneshare_protocols.errors import Misuse
 
-_PEER = "peer0"
+_ROLES = dict.fromkeys(("endorsingPeer", "chaincodeQuery", "ledgerQuery", "eventSource"), True)
 
 
 def connection_profile(
-    home: str, organisations: Iterable[Organisation], channels: Iterable[str], address: str
-) -> bytes:
-    """Fabric's common connection profile (JSON): the gateway, its TLS root, channels, and the organisations' CAs."""
-    members = tuple(organisations)
-    profile = {
+    home: str, channels: Sequence[str], nodes: Sequence[Node], tls_roots: Mapping[str, str], ca_roots: Mapping[str, str]
+) -> dict[str, Any]:
+    """Fabric's common connection profile, as clients of ``home`` see the network; roots are PEM, by MSP id."""
+    peers = {node.name: node for node in nodes if node.kind is Kind.PEER}
+    orderers = {node.name: node for node in nodes if node.kind is Kind.ORDERER}
+    own_first = sorted(peers, key=lambda name: peers[name].mspid != home)
+
+    def server(node: Node) -> dict[str, Any]:
+        return {"url": f"grpcs://{node.address}", "tlsCACerts": {"pem": tls_roots[node.mspid]}}
+
+    return {
         "name": "zoneshare embedded network",
         "version": "1.0.0",
-        "client": {"organization": home},
-        "channels": {channel: {"peers": {_PEER: {}}} for channel in channels},
-        "organizations": {
-            member.mspid: {
-                "mspid": member.mspid,
-                "peers": [_PEER],
-                "certificateAuthorities": [f"ca.{member.mspid}"],
-            }
-            for member in members
+        "client": {
+            "organization": home,
+            "connection": {"timeout": {"peer": {"endorser": "60"}, "orderer": "60"}},
         },
-        "peers": {_PEER: {"url": f"grpcs://{address}", "tlsCACerts": {"pem": members[0].tls_ca.pem.decode()}}},
+        "channels": {
+            channel: {"orderers": list(orderers), "peers": {name: dict(_ROLES) for name in own_first}}
+            for channel in channels
+        },
+        "organizations": {
+            peers[name].mspid: {
+                "mspid": peers[name].mspid,
+                "peers": [name],
+                "certificateAuthorities": [f"ca.{peers[name].mspid}"],
+            }
+            for name in own_first
+        },
+        "orderers": {name: server(node) for name, node in orderers.items()},
+        "peers": {name: server(peers[name]) for name in own_first},
         "certificateAuthorities": {
-            f"ca.{member.mspid}": {"tlsCACerts": {"pem": member.ca.pem.decode()}} for member in members
+            f"ca.{mspid}": {"caName": f"ca.{mspid}", "tlsCACerts": {"pem": pem}} for mspid, pem in ca_roots.items()
         },
     }
-    return json.dumps(profile, indent=2).encode() + b"\n"
 
 
 def check_free(folder: Path) -> None:

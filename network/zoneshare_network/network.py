@@ -103,6 +103,10 @@ class EmbeddedNetwork:
         except KeyError:
             raise NotFound("the network has no such channel", channel=name) from None
 
+    def find(self, name: str) -> Channel | None:
+        """The channel, or None."""
+        return self._channels.get(name)
+
     def reconcile(self) -> None:
         """Make the channels what the folder says: new ones, chaincodes not yet defined, new revocation lists."""
         with self._reconciling:
@@ -190,9 +194,10 @@ class EmbeddedNetwork:
         """Blocks from a number on, as they come, until the network closes; see ``Channel.deliver``."""
         return self.channel(channel).deliver(from_block, going_on)
 
-    def tls_server(self) -> tuple[bytes, bytes]:
-        """Certificate and key (PEM) of the gateway's TLS server, issued by the first organisation."""
-        folder = self.organisations[self.topology.organisations[0]].folder / "tls"
+    def tls_server(self, mspid: str) -> tuple[bytes, bytes]:
+        """Certificate and key (PEM) with which an organisation's node serves, issued by its TLS authority."""
+        organisation = self._orderer if mspid == self.topology.orderer else self.organisation(mspid)
+        folder = organisation.folder / "tls"
         return (folder / "cert.pem").read_bytes(), (folder / "key.pem").read_bytes()
 
     def admin(self, mspid: str) -> Signer:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoneshare_network import host
-from zoneshare_network.identities import connection_profile
 from zoneshare_network.network import now_ms
 from zoneshare_network.pki import Role
 from zoneshare_network.real import material, members, profiles, site
@@ -45,7 +44,7 @@ def enroll(folder: Path, name: str, request: bytes, org: str = "", role: str = R
     if org not in embedded:
         raise Misuse(f"no such organisation; there are {', '.join(embedded)}", org=org)
     made = embedded[org].enrol(name, Role(role), now_ms(), request)
-    profile = connection_profile(org, embedded.values(), host.load(folder).channels, host.address(folder))
+    profile = host.encoded(host.profile(folder, org))
     return Enrolment(org, made.certificate, profile)
 
 

@@ -17,7 +17,6 @@ from zoneshare_network.channel import Channel, is_config
 from zoneshare_network.members import Signer
 from zoneshare_protocols.errors import LedgerFailed, ZoneshareError
 from zoneshare_protocols.fabric import block as blocks
-from zoneshare_protocols.fabric import identity
 from zoneshare_protocols.fabric.config import BatchLimits
 
 _FORBIDDEN = (
@@ -120,12 +119,12 @@ class Orderer:
 
     def _may_write(self, envelope: common_pb2.Envelope, header: common_pb2.Header) -> bool:
         try:
-            creator = identity.parse(common_pb2.SignatureHeader.FromString(header.signature_header).creator)
-            who = self._channel.config.msps[creator.mspid].validate(creator, self._clock_ms())
-            who.verify(envelope.signature, envelope.payload)
-            return self._channel.allows("/Channel/Writers", who)
-        except (ZoneshareError, DecodeError, KeyError):
+            creator = common_pb2.SignatureHeader.FromString(header.signature_header).creator
+            now = self._clock_ms()
+            self._channel.authorise("/Channel/Writers", creator, envelope.signature, envelope.payload, now)
+        except (ZoneshareError, DecodeError):
             return False
+        return True
 
     def order(self, envelopes: list[bytes]) -> None:
         """Put these, which the network itself has made, into a block of their own, and wait until it is committed.

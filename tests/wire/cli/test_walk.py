@@ -125,7 +125,8 @@ def test_a_server_that_is_gone_is_one_line(here: Run, site: Path, tmp_path: Path
     """The device's own profile, pointing to where nobody listens."""
     folder = Path(shutil.copytree(site / "devices" / "alice", tmp_path / "alice"))
     profile = json.loads((folder / "connection.json").read_text())
-    profile["peers"]["peer0"]["url"] = "grpcs://127.0.0.1:1"
+    for peer in profile["peers"].values():
+        peer["url"] = "grpcs://127.0.0.1:1"
     (folder / "connection.json").write_text(json.dumps(profile))
     found = here("account", "show", str(folder))
     assert found.code == 1
