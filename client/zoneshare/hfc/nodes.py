@@ -1,0 +1,143 @@
+"""Inside the worker: the network's peers and orderers as hfc's objects, with what hfc leaves to its caller.
+
+hfc notices neither a refused nor a divergent endorsement, and sends to one orderer, picked at random.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+from hfc.fabric.orderer import Orderer
+from hfc.fabric.peer import Peer
+from hfc.protos.common import common_pb2
+from hfc.protos.peer import proposal_pb2
+
+from zoneshare.hfc.failure import AGAIN, Failure, of_rpc
+from zoneshare.hfc.messages import Network, Node
+
+MAX_MESSAGE = 100 * 1024 * 1024
+"""Bytes; what a peer takes by default."""
+FIRST_ERROR = 400
+"""Status from which on a chaincode's response is an error, and not endorsed."""
+BUSY = "SERVICE_UNAVAILABLE"
+
+
+class Nodes:
+    """Make it inside the running event loop: hfc's connections belong to it."""
+
+    def __init__(self, network: Network) -> None:
+        self.organisations = tuple(tuple(_peer(node) for node in peers) for peers in network.peers)
+        self.peers = tuple(peer for peers in self.organisations for peer in peers)
+        """The own organisation's first."""
+        self._orderers = [
+            Orderer(node.name, node.endpoint, node.tls_roots, opts=_options(node)) for node in network.orderers
+        ]
+
+    async def evaluate(self, proposal: bytes) -> bytes:
+        """The first answer of a peer, whatever its status."""
+        answer = await _first(self.peers, proposal)
+        return bytes(answer.SerializeToString())
+
+    async def endorse(self, proposal: bytes) -> tuple[bytes, ...]:
+        """One successful answer of each organisation, all with the same payload."""
+        answers = await asyncio.gather(*(_first(peers, proposal) for peers in self.organisations))
+        _check(answers)
+        return tuple(answer.SerializeToString() for answer in answers)
+
+    async def broadcast(self, envelope: bytes) -> None:
+        """To the first orderer that takes it. An id is valid on a ledger once, so a second copy does no harm."""
+        message = common_pb2.Envelope.FromString(envelope)
+        failure = Failure("UNAVAILABLE", "the connection profile names no orderer")
+        for orderer in tuple(self._orderers):
+            try:
+                return await _send(orderer, message)
+            except Failure as cause:
+                failure = cause
+                if failure.code not in AGAIN:
+                    raise
+                if self._orderers[0] is orderer:  # the others first, from now on
+                    self._orderers.append(self._orderers.pop(0))
+        raise failure
+
+
+def deliver(peer: Peer, seek: bytes) -> Any:
+    """The peer's stream of DeliverResponse with whole blocks: an async iterator with ``cancel``."""
+    return peer.delivery(common_pb2.Envelope.FromString(seek), filtered=False)
+
+
+async def blocks(stream: Any, peer: Peer) -> AsyncIterator[bytes]:
+    """common.Block after common.Block of a stream. Raises Failure when it ends."""
+    try:
+        async for response in stream:
+            if response.WhichOneof("Type") == "block":
+                yield response.block.SerializeToString()
+            else:
+                status = common_pb2.Status.Name(response.status)
+                refused = {
+                    "FORBIDDEN": "PERMISSION_DENIED",
+                    "NOT_FOUND": "NOT_FOUND",
+                    "BAD_REQUEST": "INVALID_ARGUMENT",
+                }
+                code = refused.get(status, "UNAVAILABLE")
+                raise Failure(code, f"{peer.name} ended the blocks: status={status}")
+    except grpc.RpcError as error:
+        raise of_rpc(error, peer.name) from error
+    raise Failure("UNAVAILABLE", f"{peer.name} ended the blocks")
+
+
+async def _first(peers: Sequence[Peer], proposal: bytes) -> Any:
+    signed = proposal_pb2.SignedProposal.FromString(proposal)
+    failure = Failure("UNAVAILABLE", "the connection profile names no peer")
+    for peer in peers:
+        try:
+            return await peer.send_proposal(signed)
+        except grpc.RpcError as error:
+            failure = of_rpc(error, peer.name)
+            if failure.code not in AGAIN:
+                raise failure from error
+    raise failure
+
+
+def _check(answers: Sequence[Any]) -> None:
+    for answer in answers:
+        response = answer.response
+        if response.status >= FIRST_ERROR:
+            said = f"chaincode response {response.status}, {response.message}"
+            raise Failure("ABORTED", "failed to endorse transaction", (said,))
+        if answer.payload != answers[0].payload:
+            raise Failure("ABORTED", "failed to endorse transaction", ("ProposalResponsePayloads do not match",))
+
+
+async def _send(orderer: Orderer, envelope: Any) -> None:
+    stream = orderer.broadcast(envelope)
+    try:
+        async for answer in stream:
+            status = common_pb2.Status.Name(answer.status)
+            if status == "SUCCESS":
+                return
+            said = f"received unsuccessful response from orderer: status={status}, info={answer.info}"
+            raise Failure("UNAVAILABLE" if status == BUSY else "ABORTED", said)
+    except grpc.RpcError as error:
+        raise of_rpc(error, orderer.name) from error
+    finally:
+        stream.cancel()
+    raise Failure("UNAVAILABLE", f"{orderer.name} ended the conversation")
+
+
+def _peer(node: Node) -> Peer:
+    return Peer(node.name, node.endpoint, node.tls_roots, opts=_options(node))
+
+
+def _options(node: Node) -> tuple[tuple[str, Any], ...]:
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_send_message_length", MAX_MESSAGE),
+        ("grpc.max_receive_message_length", MAX_MESSAGE),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if node.server_name:
+        options.append(("grpc.ssl_target_name_override", node.server_name))
+    return tuple(options)

@@ -1,0 +1,48 @@
+"""The nodes that a common connection profile names, for the hfc worker."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoneshare.hfc.messages import Network, Node
+from zoneshare_protocols.errors import Misuse
+
+
+def network(profile: Mapping[str, Any], base: Path) -> Network:
+    """Peers by organisation, the client's own first, and orderers. Raises Misuse for what hfc cannot work with.
+
+    ``base`` is where relative paths in the profile start.
+    """
+    try:
+        home = profile["client"]["organization"]
+        organisations = profile["organizations"]
+        peers = [
+            tuple(_node(name, profile["peers"][name], base) for name in organisations[each].get("peers", ()))
+            for each in (home, *(other for other in organisations if other != home))
+        ]
+        orderers = tuple(_nodes(profile.get("orderers", {}), base))
+    except (KeyError, TypeError, AttributeError, OSError) as cause:
+        raise Misuse(f"not a connection profile for hfc: {type(cause).__name__} {cause}") from cause
+    if not orderers:
+        raise Misuse("the connection profile names no orderers, which hfc sends transactions to")
+    if not peers[0]:
+        raise Misuse("the connection profile names no peer of the client's own organisation", organisation=home)
+    return Network(tuple(each for each in peers if each), orderers)
+
+
+def _nodes(nodes: Mapping[str, Any], base: Path) -> Iterable[Node]:
+    for name, node in nodes.items():
+        yield _node(name, node, base)
+
+
+def _node(name: str, node: Mapping[str, Any], base: Path) -> Node:
+    scheme, _, endpoint = str(node["url"]).rpartition("://")
+    if scheme != "grpcs":
+        raise Misuse("peers and orderers are reached by grpcs:// only", url=str(node["url"]))
+    server_name = node.get("grpcOptions", {}).get("ssl-target-name-override") or ""
+    return Node(name, endpoint, pem(node["tlsCACerts"], base), server_name)
+
+
+def pem(source: Mapping[str, Any], base: Path) -> bytes:
+    """The certificates under ``tlsCACerts``: in the profile itself, or in a file."""
+    return str(source["pem"]).encode() if "pem" in source else (base / str(source["path"])).read_bytes()
