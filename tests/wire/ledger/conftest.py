@@ -4,6 +4,7 @@ import pytest
 
 from tests.wire.ledger.harness import Site, site
 from zoneshare.gateway import GatewayLedger
+from zoneshare.hfc.adapter import HfcTransport
 from zoneshare.transport import Transport
 
 
@@ -13,11 +14,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
-@pytest.fixture(params=["in-process", "grpc"])
+@pytest.fixture(params=["in-process", "grpc", "hfc"])
 def transport(running: Site, request: pytest.FixtureRequest) -> Iterator[Transport]:
     made = running.transport(request.param)
     yield made
-    made.close()
+    if not isinstance(made, HfcTransport):  # its worker is the site's
+        made.close()
 
 
 @pytest.fixture

@@ -4,15 +4,22 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from zoneshare.embedded import InProcessTransport
 from zoneshare.gateway import GatewayLedger
 from zoneshare.grpc_transport import GrpcTransport
+from zoneshare.hfc.adapter import HfcTransport
+from zoneshare.hfc.messages import Network, Node
+from zoneshare.hfc.process import Worker
 from zoneshare.identity import Identity
 from zoneshare.transport import Transport
 from zoneshare_network.gateway import Gateway
+from zoneshare_network.members import Organisation
 from zoneshare_network.network import EmbeddedNetwork
+from zoneshare_network.nodes import Kind
+from zoneshare_network.nodes import Node as Served
 from zoneshare_network.pki import Role, load_key
 from zoneshare_network.server import GatewayServer
 from zoneshare_network.topology import Batch, Topology
@@ -83,7 +90,22 @@ class Site:
     def msps(self) -> dict[str, Msp]:
         return {name: organisation.msp() for name, organisation in self.network.organisations.items()}
 
+    @cached_property
+    def worker(self) -> Worker:
+        """hfc takes seconds to load: one worker for all tests of a site, which closes it."""
+        return Worker(self.hfc_network())
+
+    def hfc_network(self) -> Network:
+        peers = tuple((self._node(node),) for node in self.server.nodes if node.kind is Kind.PEER)
+        return Network(peers, tuple(self._node(node) for node in self.server.nodes if node.kind is Kind.ORDERER))
+
+    def _node(self, node: Served) -> Node:
+        organisation = Organisation(node.mspid, self.network.folder / "orgs" / node.mspid)
+        return Node(node.name, node.address, organisation.tls_ca.pem, "")
+
     def transport(self, kind: str) -> Transport:
+        if kind == "hfc":
+            return HfcTransport(self.worker, self.identity())
         if kind == "grpc":
             return GrpcTransport(self.server.address, self.tls_roots)
         return InProcessTransport(self.gateway)
@@ -91,6 +113,8 @@ class Site:
     def ledger(self, transport: Transport, **options: object) -> GatewayLedger:
         settings: dict[str, object] = {"chaincode": CHAINCODE, "msps": self.msps, **options}
         identity = settings.pop("identity", None) or self.identity()
+        if isinstance(transport, HfcTransport):
+            transport = HfcTransport(transport.worker, identity)  # type: ignore[arg-type]
         return GatewayLedger(transport, str(settings.pop("channel", CHANNEL)), identity, **settings)  # type: ignore[arg-type]
 
 
@@ -100,6 +124,9 @@ def site(folder: Path) -> Iterator[Site]:
     with EmbeddedNetwork(folder, shape, {CHAINCODE: Assets()}) as network:
         server = GatewayServer(network)
         try:
-            yield Site(network, Gateway(network), server)
+            made = Site(network, Gateway(network), server)
+            yield made
         finally:
+            if "worker" in vars(made):
+                made.worker.close()
             server.stop(0)
