@@ -5,6 +5,7 @@ import hashlib
 import time
 from pathlib import Path
 
+from zoneshare.accounts import Accounts
 from zoneshare.demo import record
 from zoneshare.demo.goods import chunk_size
 from zoneshare.demo.show import Show
@@ -37,10 +38,13 @@ async def play(stage: Stage, show: Show, a: Actor, b: Actor, file: Path) -> None
     order = Order(shop.data, "127.0.0.1", shop.port, got, PRICE, PRICE * chunks + MORE)
     started_ms, started = time.time_ns() // 1_000_000, time.perf_counter()
 
-    shown = 0
+    shown, funded = 0, False
 
     def progress(done: int, newest: SignedState | None) -> None:
-        nonlocal shown
+        nonlocal shown, funded
+        if newest is not None and not funded:
+            _show_funding(stage, show, a, b, newest.state.channel)
+            funded = True
         if newest is not None and (done == chunks or done - shown >= chunks / LINES):
             show.state(shown + 1, done, chunks, newest, started_ms)
             shown = done
@@ -71,6 +75,16 @@ async def play(stage: Stage, show: Show, a: Actor, b: Actor, file: Path) -> None
         "before": before,
         "after": after,
     }
+
+
+def _show_funding(stage: Stage, show: Show, a: Actor, b: Actor, channel: str) -> None:
+    """The two records of tx3, as the two ledgers have them."""
+    id = f"channel.{channel}"
+    with stage.ledgers() as ledgers:
+        out, into = Accounts(ledgers[a.zone]).outbound(id), Accounts(ledgers[b.zone]).inbound(a.zone, id)
+    short = f"channel {channel[:12]}…"
+    show.say(f"tx3^A, recorded in {b.zone}: {into.amount} from {a.zone} {into.status.value} into {short}")
+    show.say(f"tx3^B, recorded in {a.zone}: {out.amount} to {out.dest_zone} {out.status.value} into {short}")
 
 
 def _sha256(path: Path) -> str:
