@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter, signature
@@ -99,6 +100,16 @@ class Context:
 
     def delete(self, key: str) -> None:
         self._writes[key] = None
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What is written inside counts whole or, when it raises, not at all."""
+        before = dict(self._writes)
+        try:
+            yield
+        except BaseException:
+            self._writes = before
+            raise
 
     def scan(self, kind: type[R], object_type: str, *attributes: str) -> Iterator[tuple[tuple[str, ...], R]]:
         """(attributes, record) of every committed key that begins so, guarded against phantoms: for short ranges."""

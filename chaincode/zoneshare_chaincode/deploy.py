@@ -8,6 +8,7 @@ from zoneshare_chaincode.crosszone import CrossZone
 from zoneshare_chaincode.escrow import Escrow
 from zoneshare_chaincode.governance import Governance
 from zoneshare_chaincode.macro import MacroTrades
+from zoneshare_chaincode.mining import Mining
 from zoneshare_chaincode.money import Money
 from zoneshare_chaincode.registry import Registry
 from zoneshare_protocols.stub import Chaincode
@@ -26,5 +27,6 @@ def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Ch
         Escrow(),
         MacroTrades(),
         Registry(),
+        Mining(organisations),
     )
     return ContractChaincode(contracts, clock_ms)

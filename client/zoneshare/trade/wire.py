@@ -5,12 +5,12 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from zoneshare.identity import Identity
 from zoneshare.trade.messages import Message, Refuse
 from zoneshare.trade.peers import Peer, PeerBook
-from zoneshare_protocols.codec import decode, encode
+from zoneshare_protocols.codec import Record, decode, encode
 from zoneshare_protocols.errors import (
     LedgerFailed,
     LimitExceeded,
@@ -33,6 +33,16 @@ _READ = 1 << 18
 M = TypeVar("M")
 
 
+class Language(NamedTuple):
+    """What is spoken on a connection: a union of records (Refuse among them), and bytes of one message at most."""
+
+    messages: Any
+    max_frame: int
+
+
+TRADE = Language(Message, MAX_FRAME)
+
+
 class PeerGone(LedgerFailed):
     """The other device closed the connection, broke it off in a message, or did not answer in time."""
 
@@ -43,22 +53,29 @@ class Connection:
     """One session with one account of the other zone. Not for use by several tasks at once in one direction."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer, timeout: float = 60.0
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: Peer,
+        timeout: float = 60.0,
+        *,
+        language: Language = TRADE,
     ) -> None:
         self.peer = peer
+        self._language = language
         self._reader = reader
         self._writer = writer
         self._timeout = timeout
         self._buffer = bytearray()
-        self._ready: list[Message] = []
+        self._ready: list[Any] = []
 
-    async def send(self, *messages: Message) -> None:
+    async def send(self, *messages: Record) -> None:
         """Raises PeerGone."""
         frames = bytearray()
         for message in messages:
             body = encode(message)
-            if len(body) > MAX_FRAME:
-                raise LimitExceeded("a message is too long to send", value=len(body), limit=MAX_FRAME)
+            if len(body) > self._language.max_frame:
+                raise LimitExceeded("a message is too long to send", value=len(body), limit=self._language.max_frame)
             frames += len(body).to_bytes(4, "big") + body
         try:
             self._writer.write(frames)
@@ -67,7 +84,7 @@ class Connection:
         except (OSError, TimeoutError) as cause:
             raise PeerGone("the other device is gone") from cause
 
-    async def receive_many(self, timeout: float | None = None) -> list[Message]:
+    async def receive_many(self, timeout: float | None = None) -> list[Any]:
         """All messages at hand, at least one. Raises PeerGone, Malformed, LimitExceeded, or what the peer refused with.
 
         ``timeout`` in seconds; the connection's own when None.
@@ -113,18 +130,17 @@ class Connection:
             raise PeerGone(f"the other device closed the connection{inside}")
         self._buffer += data
 
-    def _take_frames(self) -> list[Message]:
-        messages: list[Message] = []
+    def _take_frames(self) -> list[Any]:
+        messages: list[Any] = []
+        limit = self._language.max_frame
         start = 0
         while len(self._buffer) >= start + 4:
             size = int.from_bytes(self._buffer[start : start + 4], "big")
-            if size > MAX_FRAME:
-                raise LimitExceeded(
-                    "the other device announces a message too long to read", value=size, limit=MAX_FRAME
-                )
+            if size > limit:
+                raise LimitExceeded("the other device announces a message too long to read", value=size, limit=limit)
             if len(self._buffer) < start + 4 + size:
                 break
-            message = _message(bytes(self._buffer[start + 4 : start + 4 + size]))
+            message = _message(self._language.messages, bytes(self._buffer[start + 4 : start + 4 + size]))
             if isinstance(message, Refuse):
                 if messages:
                     break
@@ -135,7 +151,7 @@ class Connection:
         return messages
 
 
-async def connect(host: str, port: int, identity: Identity, book: PeerBook) -> Connection:
+async def connect(host: str, port: int, identity: Identity, book: PeerBook, language: Language = TRADE) -> Connection:
     """A session with whoever listens there. Raises PeerGone; NotAllowed when no trusted CA vouches for it."""
     context = book.context(identity, server=False)
     try:
@@ -146,14 +162,20 @@ async def connect(host: str, port: int, identity: Identity, book: PeerBook) -> C
     except (OSError, TimeoutError) as cause:
         raise PeerGone(f"cannot reach a device at {host}:{port}") from cause
     try:
-        return Connection(reader, writer, _peer(writer, book))
+        return Connection(reader, writer, _peer(writer, book), language=language)
     except ZoneshareError:
         writer.close()
         raise
 
 
 async def serve(
-    host: str, port: int, identity: Identity, book: PeerBook, handle: Callable[[Connection], Awaitable[None]]
+    host: str,
+    port: int,
+    identity: Identity,
+    book: PeerBook,
+    handle: Callable[[Connection], Awaitable[None]],
+    *,
+    language: Language = TRADE,
 ) -> asyncio.Server:
     """Listen; ``handle`` gets every session, and a zoneshare error it raises is told to the peer.
 
@@ -162,7 +184,7 @@ async def serve(
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            connection = Connection(reader, writer, _peer(writer, book))
+            connection = Connection(reader, writer, _peer(writer, book), language=language)
         except ZoneshareError as refused:
             log.warning("a device was turned away: %s", refused)
             writer.close()
@@ -194,8 +216,8 @@ def _peer(writer: asyncio.StreamWriter, book: PeerBook) -> Peer:
     return book.identify(certificate)
 
 
-def _message(frame: bytes) -> Message:
+def _message(messages: Any, frame: bytes) -> Any:
     try:
-        return decode(Message, frame)  # type: ignore[arg-type]  # a union of records is no class, and decodes as one
+        return decode(messages, frame)
     except Malformed as cause:
         raise Malformed("a frame from the other device is not a message") from cause

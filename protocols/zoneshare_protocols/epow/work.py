@@ -14,6 +14,10 @@ from zoneshare_protocols.epow.exact import Int8, Int32
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.records import BlockHeader, FreeLoop
 
+Float32 = NDArray[np.float32]
+Block = Int8 | Float32
+Matmul = Callable[..., object]
+
 
 class RunWork(NamedTuple):
     """A run done: each nsub-result's hash in order, and their sum (a copy)."""
@@ -25,7 +29,9 @@ class RunWork(NamedTuple):
 class Worker:
     """Products of one basic size. Not for several threads at once."""
 
-    def __init__(self, basic: int) -> None:
+    def __init__(self, basic: int, matmul: Matmul = np.matmul) -> None:
+        """``matmul(left, right, out=...)``: numpy's, or one that also takes the time."""
+        self._matmul = matmul
         self._left = np.empty((basic, basic), np.float32)
         self._right = np.empty((basic, basic), np.float32)
         self._product = np.empty((basic, basic), np.float32)
@@ -33,13 +39,11 @@ class Worker:
         self._free_right = np.empty((basic, basic), np.float32)
         self._free_for: tuple[bytes, str] | None = None
 
-    def multiply(self, left: Int8, right: Int8) -> Int32:
-        """The product of two int8 blocks, in a buffer that the next product overwrites."""
-        np.copyto(self._left, left)
-        np.copyto(self._right, right)
-        return self._times(self._right)
+    def multiply(self, left: Block, right: Block) -> Int32:
+        """The product of two int8 blocks (or their float32 form), in a buffer that the next product overwrites."""
+        return self._times(_widened(left, self._left), _widened(right, self._right))
 
-    def run(self, blocks: Iterable[tuple[Int8, Int8]], drawn: Callable[[int, bytes, Int32], None]) -> RunWork:
+    def run(self, blocks: Iterable[tuple[Block, Block]], drawn: Callable[[int, bytes, Int32], None]) -> RunWork:
         """Do a run. ``drawn(position, hash, result)`` is called after each product, while its result is in the buffer:
 
         there the miner makes its draw, and copies a result that won.
@@ -60,9 +64,17 @@ class Worker:
             np.copyto(self._free_right, free_right(previous, miner, basic))
             self._free_for = (previous, miner)
         np.copyto(self._left, free_left(previous, miner, nonce, basic))
-        return BlockHeader(height, previous, miner, nonce, FreeLoop(matrix_hash(self._times(self._free_right))))
+        result = self._times(self._left, self._free_right)
+        return BlockHeader(height, previous, miner, nonce, FreeLoop(matrix_hash(result)))
 
-    def _times(self, right: NDArray[np.float32]) -> Int32:
-        np.matmul(self._left, right, out=self._product)
+    def _times(self, left: Float32, right: Float32) -> Int32:
+        self._matmul(left, right, out=self._product)
         np.copyto(self._result, self._product, casting="unsafe")
         return self._result
+
+
+def _widened(block: Block, into: Float32) -> Float32:
+    if block.dtype == np.float32:
+        return block.astype(np.float32, copy=False)
+    np.copyto(into, block)
+    return into
