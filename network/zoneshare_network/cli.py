@@ -14,7 +14,6 @@ from zoneshare_network.network import EmbeddedNetwork, now_ms
 from zoneshare_network.pki import Role
 from zoneshare_network.real import operate
 from zoneshare_network.real.cli import add_zone, register
-from zoneshare_network.real.compose import TOPOLOGY
 from zoneshare_network.real.site import is_real
 from zoneshare_network.store import read_only
 from zoneshare_network.verify import verify_ledger
@@ -50,15 +49,15 @@ def up(
         list[Path] | None, typer.Option("--bin", metavar="DIR", help="With --native: where its programs are.")
     ] = None,
     file: Annotated[
-        Path, typer.Option("--topology", metavar="FILE", help="With --native: the network's topology.")
-    ] = Path(TOPOLOGY),
+        Path | None, typer.Option("--topology", metavar="FILE", help="With --native: another than DIR has, or ours.")
+    ] = None,
 ) -> None:
     """Run the network in DIR until Ctrl-C; the first start makes it.
 
     Example: zoneshare network up --dir net
     """
     if native:
-        ended = operate.up_native(operate.read(file), folder, programs or [], typer.echo)
+        ended = operate.up_native(folder, file, programs or [], typer.echo)
         raise typer.Exit(1 if ended else 0)
 
     def ready(network: EmbeddedNetwork, address: str) -> None:

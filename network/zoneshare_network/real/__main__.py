@@ -1,7 +1,37 @@
-"""``python -m zoneshare_network.real``: prepare and setup, in the set-up container."""
+"""``python -m zoneshare_network.real``: the one-shot services of docker-compose.yaml."""
 
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from zoneshare_network.real.cli import main
+from zoneshare_network.real import operate, package, site
+from zoneshare_network.real.site import Mode
+from zoneshare_protocols.errors import ZoneshareError
 
-sys.exit(main())
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 after one clear line for what failed."""
+    parser = argparse.ArgumentParser(prog="zoneshare_network.real", description=__doc__)
+    parser.add_argument("task", choices=("prepare", "setup"))
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--topology", type=Path, required=True)
+    asked = parser.parse_args(arguments)
+    try:
+        place = operate.prepare(operate.read(asked.topology), Mode.COMPOSE, asked.dir)
+        if asked.task == "setup":
+            operate.set_up(site.load(asked.dir, inside=True), _say)
+        _say(f"{asked.task}: done; chaincode {package.package_id(place)}")
+    except ZoneshareError as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

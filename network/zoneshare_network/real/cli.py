@@ -1,23 +1,19 @@
-"""``zoneshare network``: the commands of a real network; the set-up container runs them without the rest."""
+"""``zoneshare network``: the commands that only a real network has."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zoneshare_network.real import operate, package, site, topology
+from zoneshare_network.real import operate, site, topology
 from zoneshare_network.real.compose import TOPOLOGY, compose
 from zoneshare_network.real.site import Mode
-from zoneshare_protocols.errors import Misuse, ZoneshareError
+from zoneshare_protocols.errors import Misuse
 
 Folder = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder the network lives in.")]
 File = Annotated[Path, typer.Option("--topology", metavar="FILE", help="The network's topology (TOML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 _HERE = Path(TOPOLOGY)
-INSIDE = "ZONESHARE_INSIDE"
-"""Set in the set-up container, which reaches nodes by their names."""
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +41,7 @@ def setup(folder: Folder = Path("fabric")) -> None:
     Example: zoneshare network setup --dir fabric
     """
     place = site.load(folder)
-    if place.mode is Mode.COMPOSE and not os.environ.get(INSIDE):
+    if place.mode is Mode.COMPOSE:
         raise Misuse("a network of containers is set up from inside: docker compose run --rm setup")
     operate.set_up(place, typer.echo)
 
@@ -100,32 +96,3 @@ def _changed(place: site.Site, file: Path, *, org: str = "", zone: str = "") -> 
     if target.exists():
         target.write_text(compose(topology.read(file)), encoding="utf-8")
     typer.echo(f"{file} and {target} are changed; now: docker compose up -d")
-
-
-container = typer.Typer(no_args_is_help=True, help="The one-shot services of docker-compose.yaml.")
-
-
-@container.command("prepare")
-def in_container_prepare(folder: Folder, file: File) -> None:
-    """Certificates, keys, configurations and block 0, where they are missing."""
-    text = operate.read(file)
-    place = operate.prepare(text, Mode.COMPOSE, folder)
-    typer.echo(f"prepared {len(place.topology.nodes)} nodes; chaincode {package.package_id(place)}")
-
-
-@container.command("setup")
-def in_container_setup(folder: Folder, file: File) -> None:
-    """Channels, members, anchors, chaincode, where they are missing."""
-    operate.prepare(operate.read(file), Mode.COMPOSE, folder)
-    operate.set_up(site.load(folder, inside=True), typer.echo)
-    typer.echo("ready")
-
-
-def main() -> int:
-    """The set-up container's command: one clear line for what fails."""
-    try:
-        container(standalone_mode=False)
-    except ZoneshareError as failure:
-        sys.stderr.write(f"{failure}\n")
-        return 1
-    return 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
 from zoneshare_network.real import settings
 from zoneshare_network.real.nodes import GENESIS, HOME, STATE
@@ -26,6 +27,11 @@ _LOGGING = {"driver": "json-file", "options": {"max-size": "20m", "max-file": "3
 
 def compose(topology: RealTopology) -> str:
     """The text of docker-compose.yaml."""
+    return _HEAD + dump(document(topology))
+
+
+def document(topology: RealTopology) -> dict[str, Any]:
+    """What stands in docker-compose.yaml."""
     site = Site(topology, Mode.COMPOSE, Path(FOLDER))
     services: dict[str, object] = {"prepare": _once(["prepare"], {})}
     services |= {node.name: _broker(site, node) for node in topology.brokers}
@@ -40,7 +46,7 @@ def compose(topology: RealTopology) -> str:
     services["setup"] = _once(["setup"], waits)
     stateful = (*topology.brokers, *topology.orderer_nodes, *topology.authorities, *topology.peers, topology.ipfs_node)
     volumes: dict[str, object] = {node.name: {} for node in stateful}
-    return _HEAD + dump({"name": "zoneshare", "services": services, "volumes": volumes})
+    return {"name": "zoneshare", "services": services, "volumes": volumes}
 
 
 def _once(command: list[str], waits: Mapping[str, object]) -> dict[str, object]:

@@ -32,9 +32,11 @@ def alive(site: Site, node: Node) -> Health:
     return _port(*site.reach(node).split(":"))
 
 
-def published(site: Site, node: Node) -> bool:
-    """Whether this process can reach the node at all: compose keeps brokers and chaincode to itself."""
-    return site.inside or site.mode == "native" or node.kind not in (Kind.BROKER, Kind.CHAINCODE)
+def visible(site: Site, node: Node) -> bool:
+    """Whether there is a node to ask: compose keeps brokers and chaincode to itself, native starts what it finds."""
+    if site.mode == "native":
+        return (site.folder / "logs" / f"{node.name}.log").exists()
+    return site.inside or node.kind not in (Kind.BROKER, Kind.CHAINCODE)
 
 
 def heights(site: Site) -> dict[str, dict[str, int | None]]:

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +28,8 @@ _WATCH_S = 0.5
 
 def programs(folders: Sequence[Path], names: Sequence[str] = NEEDED) -> dict[str, Path]:
     """Where each program is. Raises Misuse, naming all that are missing."""
+    if not folders:
+        raise Misuse(f"say with --bin DIR where the programs are: {', '.join(names)}")
     found = {name: next((at / name for at in folders if os.access(at / name, os.X_OK)), None) for name in names}
     if missing := [name for name, at in found.items() if at is None]:
         raise Misuse(f"not in {', '.join(map(str, folders))}: {', '.join(missing)}")
@@ -81,7 +82,7 @@ class Native:
         stop: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: stop.append(received))
-        with _locked(self._site.folder):
+        with _Locked(self._site.folder):
             try:
                 self._start_all()
                 with Setup(self._site, self._say) as setup:
@@ -201,14 +202,7 @@ def stop(folder: Path) -> bool:
     return True
 
 
-def forget(folder: Path) -> None:
-    """Remove what the stopped native network in ``folder`` has ordered and committed. Raises Misuse while it runs."""
-    if supervisor(folder) is not None:
-        raise Misuse("the network runs: stop it first")
-    shutil.rmtree(folder / "data", ignore_errors=True)
-
-
-class _locked:
+class _Locked:
     def __init__(self, folder: Path) -> None:
         self._file = (folder / LOCK).open("ab+")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoneshare_network.durable import write_file
 from zoneshare_network.real import health, material, native, profiles, site, topology
+from zoneshare_network.real.compose import TOPOLOGY
 from zoneshare_network.real.setup import Setup
 from zoneshare_network.real.site import Mode, Site
 from zoneshare_protocols.errors import LedgerFailed, Misuse
@@ -40,17 +41,21 @@ def set_up(place: Site, say: Say) -> None:
         setup.run()
 
 
-def up_native(text: str, folder: Path, folders: Sequence[Path], say: Say) -> int:
-    """Run the network as plain processes until a signal; how many ended by themselves. Raises Misuse, LedgerFailed."""
+def up_native(folder: Path, file: Path | None, folders: Sequence[Path], say: Say) -> int:
+    """Run the network as plain processes until a signal; how many ended by themselves. Raises Misuse, LedgerFailed.
+
+    By the topology in ``file``, or the one the folder has, or the repository's.
+    """
     native.programs(folders)
-    place = prepare(text, Mode.NATIVE, folder)
+    own = folder / topology.FILE
+    place = prepare(read(file or (own if own.exists() else Path(TOPOLOGY))), Mode.NATIVE, folder)
     return native.Native(place, folders, say).run(lambda: say("ready: stop it with Ctrl-C"))
 
 
 def status(folder: Path) -> dict[str, Any]:
     """Every node's health, and each zone's height at each peer."""
     place = site.load(folder)
-    nodes = [node for node in place.topology.nodes if health.published(place, node)]
+    nodes = [node for node in place.topology.nodes if health.visible(place, node)]
     found = {node.name: health.alive(place, node) for node in nodes}
     return {
         "mode": str(place.mode),
