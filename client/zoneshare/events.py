@@ -98,7 +98,10 @@ class GatewayEvents:
             after_transaction_id=self._after,
         ).SerializeToString()
         request = gateway_pb2.SignedChaincodeEventsRequest(request=question, signature=self._identity.sign(question))
-        call = self._transport.chaincode_events(request)
+        try:
+            call = self._transport.chaincode_events(request)
+        except TransportFailure as failure:
+            raise refusal(failure) from failure
         with self._lock:
             self._call = call
             closed = self._closed

@@ -12,6 +12,8 @@ from zoneshare.transport import TransportFailure
 
 MAX_MESSAGE = 100 * 1024 * 1024
 """Bytes; what a peer takes by default."""
+KEEPALIVE_MS = 120_000
+"""Between pings on a quiet connection: a Fabric peer lets a client go that pings more often than every minute."""
 _DETAILS = "grpc-status-details-bin"
 
 
@@ -19,12 +21,17 @@ class GrpcTransport:
     """A peer's gateway at ``endpoint`` (host:port), whose TLS certificate must chain to ``tls_roots`` (PEM)."""
 
     def __init__(
-        self, endpoint: str, tls_roots: bytes, server_name: str | None = None, max_message: int = MAX_MESSAGE
+        self,
+        endpoint: str,
+        tls_roots: bytes,
+        server_name: str | None = None,
+        max_message: int = MAX_MESSAGE,
+        keepalive_ms: int = KEEPALIVE_MS,
     ) -> None:
         options: list[tuple[str, Any]] = [
             ("grpc.max_send_message_length", max_message),
             ("grpc.max_receive_message_length", max_message),
-            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_time_ms", keepalive_ms),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2_000),
             # A channel of one's own: connections of other parts of the process have other roots.
@@ -50,7 +57,10 @@ class GrpcTransport:
         return _call(self._stub.CommitStatus, request, timeout)
 
     def chaincode_events(self, request: gateway_pb2.SignedChaincodeEventsRequest) -> "_Events":
-        return _Events(self._stub.ChaincodeEvents(request))
+        try:
+            return _Events(self._stub.ChaincodeEvents(request))
+        except ValueError as cause:  # gRPC's word for a channel that was closed
+            raise TransportFailure("CANCELLED", str(cause)) from cause
 
     def close(self) -> None:
         self._channel.close()

@@ -1,24 +1,34 @@
-"""The devices of the rig on an embedded Fabric: in this process, its clock turned by the test."""
+"""The devices of the rig on an embedded Fabric, its clock turned by the test: in this process, or in one that dies."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fabric_protos.common import common_pb2
 
-from tests.wire.ledger.zones import AT_A, AT_B, PLACES, Zones, zones
+from tests.support.mortal_network import Shared
+from tests.wire.ledger.zones import AT_A, AT_B, PLACES, zones
 from tests.wire.trade.rig import BOND, MONEY, Devices, TurnedClock, no_hook
 from zoneshare.accounts import Accounts
 from zoneshare.bootstrap import set_up
+from zoneshare.connection import Connection
 from zoneshare.device import Device
+from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.party import Party, Zone
+from zoneshare_network.host import organisations
+from zoneshare_network.store import read_only
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import transaction
 from zoneshare_protocols.fabric.validation import TxFlag
 from zoneshare_protocols.sharing.accounts import account_of
 
 PLAN = Plan(lifetime=400_000, tick=10, challenge=20_000, funding=120_000)
+
+LONGEST_PAUSE_S = 0.3
+"""While a network starts again."""
 
 
 class FabricRig(Devices):
@@ -46,23 +56,26 @@ class FabricRig(Devices):
 class BlockReader:
     """What the devices wrote in each zone since it was made, from the blocks themselves."""
 
-    def __init__(self, site: Zones, devices: dict[str, Device]) -> None:
-        self._network = site.network
+    def __init__(self, network: Path, devices: dict[str, Device]) -> None:
+        self._files = {zone: network / "channels" / f"{zone}.db" for zone in ("zone-a", "zone-b")}
         self._names = {device.account: name for name, device in devices.items()}
-        self._start = {zone: self._network.channel(zone).height for zone in ("zone-a", "zone-b")}
+        self._start = {}
+        for zone, file in self._files.items():
+            with read_only(file) as snapshot:
+                self._start[zone] = snapshot.height
 
-    def writes(self, zone: str) -> list[tuple[str, str]]:
-        """(who, function) of every transaction, in the ledger's order. None may be invalid: nobody races here."""
+    def writes(self, zone: str, *, allowed: tuple[TxFlag, ...] = ()) -> list[tuple[str, str]]:
+        """(who, function) of every valid transaction, in the ledger's order; others must have an ``allowed`` flag."""
         found = []
-        channel = self._network.channel(zone)
-        with channel.store.snapshot() as snapshot:
+        with read_only(self._files[zone]) as snapshot:
             for number in range(self._start[zone], snapshot.height):
                 block = common_pb2.Block.FromString(snapshot.block(number) or b"")
                 for flag, envelope in zip(blocks.flags(block), block.data.data, strict=True):
-                    assert flag == TxFlag.VALID
-                    parsed = transaction.parse(envelope)
-                    who = account_of(parsed.creator.mspid, parsed.creator.certificate)
-                    found.append((self._names[who], parsed.args[0].decode()))
+                    assert flag in (TxFlag.VALID, *allowed)
+                    if flag == TxFlag.VALID:
+                        parsed = transaction.parse(envelope)
+                        who = account_of(parsed.creator.mspid, parsed.creator.certificate)
+                        found.append((self._names[who], parsed.args[0].decode()))
         return found
 
 
@@ -79,4 +92,30 @@ def fabric(folder: Path) -> Iterator[tuple[FabricRig, BlockReader]]:
         def turn(span_ms: int) -> None:
             site.clock.ahead += span_ms
 
-        yield FabricRig(folder, TurnedClock(site.clock, turn), devices), BlockReader(site, devices)
+        yield FabricRig(folder, TurnedClock(site.clock, turn), devices), BlockReader(folder / "net", devices)
+
+
+@contextmanager
+def mortal(folder: Path, point: str) -> Iterator[tuple[FabricRig, BlockReader, Shared]]:
+    """As :func:`fabric`, over gRPC from a process of its own, which dies at ``point`` while the shared flag is set."""
+    with fabric(folder) as (made, reader):
+        members = organisations(folder / "net")
+    shared = Shared(folder / "shared")
+    command = [sys.executable, "-m", "tests.support.mortal_network", str(folder / "net"), str(folder / "shared"), point]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3])
+    assert process.stdin is not None
+    assert process.stdout is not None
+    address = process.stdout.readline().decode().strip()
+    msps = {name: member.msp() for name, member in members.items()}
+    devices = {}
+    for name, device in made.devices.items():
+        transport = GrpcTransport(address, members["Org1MSP"].tls_ca.pem)
+        connection = Connection(device.identity, transport, msps=msps, clock=shared.now_ms)
+        devices[name] = Device(device.folder, connection, device.keys)
+    try:
+        yield FabricRig(folder, TurnedClock(shared.now_ms, shared.turn, LONGEST_PAUSE_S), devices), reader, shared
+    finally:
+        for device in devices.values():
+            device.close()
+        process.stdin.close()
+        process.wait(30)

@@ -112,13 +112,14 @@ class TurnedClock:
     """The ledgers' clock, read by ``now_ms`` and turned by ``turn``. Short waits pass at once, long ones when the test
     turns it."""
 
-    def __init__(self, now_ms: Callable[[], int], turn: Callable[[int], None]) -> None:
+    def __init__(self, now_ms: Callable[[], int], turn: Callable[[int], None], pause_s: float = 0.002) -> None:
         self.now_ms, self._turn = now_ms, turn
+        self._pause_s = pause_s
         self._waiting: set[asyncio.Event] = set()
 
     async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
         if span_ms <= 4_000:
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(min(span_ms / 1000, self._pause_s))
             return
         due = self.now_ms() + span_ms
         while self.now_ms() < due and not (event and event.is_set()):
