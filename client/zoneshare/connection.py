@@ -1,20 +1,28 @@
 """From an identity's folder to the ledgers of its network: reads Fabric's common connection profile (JSON)."""
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zoneshare.gateway import GatewayLedger, now_ms
 from zoneshare.grpc_transport import GrpcTransport
+from zoneshare.hfc import profile as hfc_profile
+from zoneshare.hfc.adapter import HfcTransport
+from zoneshare.hfc.process import Worker
 from zoneshare.identity import CONNECTION, Identity, load_identity, load_msps, read_part
 from zoneshare.transport import Transport
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.msp import Msp
 
+ADAPTER = "ZONESHARE_ADAPTER"
+"""Environment variable: gateway or hfc; before what the profile says under client, x-adapter."""
+ADAPTERS = ("gateway", "hfc")
+
 
 class Profile:
-    """What of a connection profile the gateway adapter needs: a peer's endpoint, its TLS roots, the channels."""
+    """What of a connection profile the adapters need: a peer's endpoint, its TLS roots, the channels; hfc all nodes."""
 
     def __init__(self, data: bytes, base: Path) -> None:
         """``base`` is where relative paths in the profile start. Raises Misuse for what is no profile."""
@@ -24,13 +32,23 @@ class Profile:
             home = profile["organizations"][profile["client"]["organization"]]
             peer = profile["peers"][home["peers"][0]]
             scheme, _, self.endpoint = str(peer["url"]).rpartition("://")
-            self.tls_roots = _pem(peer["tlsCACerts"], base)
+            self.tls_roots = hfc_profile.pem(peer["tlsCACerts"], base)
             self.server_name: str | None = peer.get("grpcOptions", {}).get("ssl-target-name-override")
             self.channels: tuple[str, ...] = tuple(profile.get("channels", {}))
+            self.adapter = os.environ.get(ADAPTER) or profile["client"].get("x-adapter", ADAPTERS[0])
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as cause:
             raise Misuse(f"{path} is not a connection profile: {type(cause).__name__} {cause}") from cause
         if scheme != "grpcs":
             raise Misuse(f"{path}: a peer is reached by grpcs:// only", url=str(peer["url"]))
+        if self.adapter not in ADAPTERS:
+            raise Misuse(f"no such adapter; there are {', '.join(ADAPTERS)}", adapter=str(self.adapter))
+        self._profile, self._base = profile, base
+
+    def transport(self, identity: Identity) -> Transport:
+        """By the adapter that the environment or the profile chooses. Raises Misuse where the profile lacks nodes."""
+        if self.adapter == "hfc":
+            return HfcTransport(Worker(hfc_profile.network(self._profile, self._base)), identity)
+        return GrpcTransport(self.endpoint, self.tls_roots, self.server_name)
 
 
 class Connection:
@@ -60,13 +78,13 @@ class Connection:
 
     @classmethod
     def open(cls, folder: Path) -> "Connection":
-        """By the identity in ``folder``, over gRPC; endorsers are checked where the folder has the organisations' CAs.
+        """By the identity in ``folder``, through a gateway or hfc, as environment and profile say.
 
+        Endorsers are checked where the folder has the organisations' CAs.
         Raises Misuse for a bad folder; who answers, a first call will show.
         """
         identity, profile = load_identity(folder), Profile(read_part(folder, CONNECTION), folder)
-        transport = GrpcTransport(profile.endpoint, profile.tls_roots, profile.server_name)
-        return cls(identity, transport, profile.channels, msps=load_msps(folder))
+        return cls(identity, profile.transport(identity), profile.channels, msps=load_msps(folder))
 
     def ledger(self, channel: str) -> GatewayLedger:
         """The ledger of a Fabric channel; the same object every time."""
@@ -85,7 +103,3 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _pem(source: Mapping[str, str], base: Path) -> bytes:
-    return source["pem"].encode() if "pem" in source else (base / source["path"]).read_bytes()
