@@ -1,5 +1,5 @@
 # The two commands of the README need Python 3.11 to 3.13, make and a package registry; everything else is fetched here.
-.PHONY: help setup demo test bench check format lock clean
+.PHONY: help setup demo network test bench check format lock clean
 .DEFAULT_GOAL := help
 
 UV_VERSION := 0.13.9
@@ -19,6 +19,11 @@ $(STAMP): requirements.lock Makefile $(addsuffix /pyproject.toml,$(WORKSPACE))
 
 demo: setup ## watch a file being sold between two zones, and four frauds fail (FILE=… for a file of yours)
 	@$(RUN)/zoneshare demo $(if $(FILE),--file "$(FILE)")
+
+network: setup ## start the real network of docker-compose.yaml and set it up (needs Docker; see docs/real-network.md)
+	@ZONESHARE_UID=$$(id -u) ZONESHARE_GID=$$(id -g) docker compose up --detach --build
+	@docker compose logs --follow --no-log-prefix setup
+	@$(RUN)/zoneshare network status --dir fabric
 
 test: check ## format check, lint, types, import rule, tests
 	$(RUN)/python -m pytest -n 2

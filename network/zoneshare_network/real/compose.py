@@ -110,7 +110,6 @@ def _authority(site: Site, node: Node) -> dict[str, object]:
     return {
         "image": site.topology.images.ca,
         "command": ["fabric-ca-server", "start", "--home", "/state"],
-        "entrypoint": [],
         "volumes": [
             *_home(node),
             f"{FOLDER}/nodes/{node.name}/fabric-ca-server-config.yaml:/state/fabric-ca-server-config.yaml:ro",
