@@ -63,6 +63,8 @@ class Journal:
         self._crash_point = crash_point or _no_crash
         self._lock = threading.Lock()
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
         self._dead: BaseException | None = None
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ class Journal:
     def write(self, *entries: Entry) -> None:
         """On the disk, all or nothing, when this returns. Raises JournalFailed."""
         write = _Write(entries)
-        self._waiting.put(write)
+        self._put(write)
         write.done.wait()
         if write.error is not None:
             raise write.error
@@ -119,14 +121,22 @@ class Journal:
                 future.set_exception(write.error)
 
         write.told = lambda: _call(loop, tell)
-        self._waiting.put(write)
+        self._put(write)
         await asyncio.shield(future)
 
     def close(self) -> None:
-        """What is waiting is still written."""
-        self._waiting.put(None)
+        """What is waiting is still written; what comes later is refused."""
+        with self._gate:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
         self._db.close()
+
+    def _put(self, write: _Write) -> None:
+        with self._gate:
+            if self._closed:
+                raise JournalFailed("the journal is closed")
+            self._waiting.put(write)
 
     def _run(self) -> None:
         while True:

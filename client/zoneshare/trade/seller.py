@@ -28,7 +28,7 @@ from zoneshare.trade.messages import (
 )
 from zoneshare.trade.moment import Clock, ensure, persist
 from zoneshare.trade.party import Party
-from zoneshare.trade.settler import Holding, Settler
+from zoneshare.trade.settler import Holding, guard
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.wares import Wares, prepare, upload
 from zoneshare.trade.wire import Connection, serve
@@ -275,8 +275,6 @@ class Seller:
 
     async def _see_through(self, channel: str) -> None:
         """Until the channel is settled: close it in time when the buyer is gone, answer what is old."""
-        margin = await asyncio.to_thread(lambda: self._party.home.margin)
-        settler = Settler(self._party.home.escrow, margin, self._clock)
         live = self._live[channel]
 
         def holding() -> Holding:
@@ -286,7 +284,7 @@ class Seller:
 
         try:
             with self._alarms.of(channel) as changed:
-                await settler.drive(channel, holding, changed)
+                await guard(self._party.home, self._clock, channel, holding, changed)
             self._live.pop(channel, None)
             await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, replace(live.entry, closed=True))])
         except ZoneshareError:

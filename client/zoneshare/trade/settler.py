@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from zoneshare.trade.escrow import Escrow
 from zoneshare.trade.moment import Clock, persist
+from zoneshare.trade.party import Zone
 from zoneshare_protocols.errors import LedgerFailed, RuleBroken
 from zoneshare_protocols.sharing.application import application
 from zoneshare_protocols.sharing.records import Channel, Evidence, Phase, RevealedKey, SignedState
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 LOOK_MS = 30_000
 """A channel is looked at so often, at least, should an event of its be missed."""
+AWAY_MS = 2_000
+"""Between attempts, while the ledger does not answer."""
 
 
 class Act(StrEnum):
@@ -66,6 +69,18 @@ def _supersedes(channel: Channel, posted: SignedState, holding: Holding) -> bool
         return state.version > posted.state.version
     complete = application(state.app).complete(state.app_state, holding.keys)
     return complete and len(holding.keys) > len(channel.revealed)
+
+
+async def guard(zone: Zone, clock: Clock, channel: str, holding: Callable[[], Holding], changed: asyncio.Event) -> None:
+    """See a channel of ``zone`` through to its settlement, however long its ledger is away meanwhile."""
+    while True:
+        try:
+            margin = await asyncio.to_thread(lambda: zone.margin)
+            await Settler(zone.escrow, margin, clock).drive(channel, holding, changed)
+            return
+        except LedgerFailed as failed:
+            log.warning("the ledger of %s is away; the channel %s is looked at again: %s", zone.name, channel, failed)
+            await clock.wait(AWAY_MS, changed)
 
 
 class Settler:

@@ -9,7 +9,7 @@ from zoneshare.trade.journal import Entry, Journal
 from zoneshare.trade.messages import Watch, Watching
 from zoneshare.trade.moment import Clock, persist
 from zoneshare.trade.party import Party
-from zoneshare.trade.settler import Holding, Settler
+from zoneshare.trade.settler import Holding, guard
 from zoneshare.trade.wire import Connection, serve
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import NotAllowed, RuleBroken, ZoneshareError
@@ -94,11 +94,9 @@ class Watchtower:
             self._guards[channel] = asyncio.create_task(self._see_through(channel))
 
     async def _see_through(self, channel: str) -> None:
-        margin = await asyncio.to_thread(lambda: self._party.home.margin)
-        settler = Settler(self._party.home.escrow, margin, self._clock)
         try:
             with self._alarms.of(channel) as changed:
-                await settler.drive(channel, lambda: self._holding(channel), changed)
+                await guard(self._party.home, self._clock, channel, lambda: self._holding(channel), changed)
             self._held.pop(channel, None)
             await self._journal.commit([Entry(WATCH, channel, None)])
         except ZoneshareError:

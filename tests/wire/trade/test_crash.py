@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Dead, Rig
 from zoneshare.trade.buyer import Buyer
+from zoneshare.trade.party import Zone
 from zoneshare_protocols.errors import ZoneshareError
+from zoneshare_protocols.sharing.records import Channel, Evidence, Phase, SignedState
 
 CHUNKS = 6
 LATEST = 200
@@ -120,3 +122,73 @@ async def seller_killed(folder: Path, at: int) -> None:
     check_totals(rig, file)
     await again.stop()
     rig.kill_journals()
+
+
+class Sleepless:
+    """A watchtower that is started again, from its journal, whenever the killer has struck."""
+
+    def __init__(self, rig: Rig, killer: Killer) -> None:
+        self._rig, self._killer = rig, killer
+
+    async def __aenter__(self) -> "Sleepless":
+        self.tower = await self._rig.watchtower(self._killer)
+        self._watch = asyncio.create_task(self._again())
+        return self
+
+    async def _again(self) -> None:
+        await self._rig.clock.until(lambda: self._killer.dead)
+        await self.restart()
+
+    async def restart(self) -> None:
+        await self.tower.stop()
+        self._rig.kill("carol")
+        hook = (lambda _: None) if self._killer.dead else self._killer
+        self.tower = await self._rig.watchtower(hook)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._watch.cancel()
+        await self.tower.stop()
+
+
+async def sleeping_seller(folder: Path, killer: Killer) -> None:
+    """A buys, B sleeps, A posts an older state, and B's watchtower answers; it is killed once on the way."""
+    rig = Rig(folder)
+    async with Sleepless(rig, killer) as carol:
+        seller = await rig.seller(tower=True)
+        item = seller.catalogue.add(rig.file(CHUNKS), PRICE, CHUNK)
+        seen: list[SignedState] = []
+        order = rig.order(item.data, deposit=CHUNKS * PRICE + 11)
+        buyer = rig.buyer(window=1)
+        receipt = await buyer.buy(order, lambda _, newest: seen.append(newest) if newest else None)
+        assert seller.tower is not None
+        await seller.tower.flushed()
+        await seller.stop()
+        rig.kill("bob")
+        await carol.tower.stop()
+        rig.clock.advance(max(0, seen[1].state.lock - rig.clock.now_ms()))
+        abroad = await rig.party("alice").zone("zone-b")
+        await asyncio.to_thread(abroad.escrow.close, seen[1], Evidence(()))
+        await carol.restart()
+        await rig.clock.until(lambda: settled(abroad, receipt.channel) is not None, step_ms=5_000)
+        paid = settled(abroad, receipt.channel)
+        assert paid is not None
+        assert paid.paid == CHUNKS * PRICE + rig.bond
+        await rig.clock.until(lambda: not carol.tower.watched)
+        await rig.clock.run(buyer.close_alone(receipt.channel))
+        assert rig.money == (MONEY - CHUNKS * PRICE, MONEY + CHUNKS * PRICE)
+    rig.kill_journals()
+
+
+def settled(abroad: Zone, channel: str) -> Channel | None:
+    found = abroad.escrow.channel(channel)
+    return found if found.phase is Phase.SETTLED else None
+
+
+def test_the_watchtower_killed_at_every_write(tmp_path: Path) -> None:
+    killer = Killer(10**9)
+    asyncio.run(sleeping_seller(tmp_path / "count", killer))
+    count = len(killer.passed)
+    assert {"after escrow:challenge", "after escrow:begin_challenge", "after escrow:settle"} <= set(killer.passed)
+    assert 12 <= count <= LATEST
+    for at in range(1, count + 1):
+        asyncio.run(asyncio.wait_for(sleeping_seller(tmp_path / str(at), Killer(at)), PATIENCE_S))

@@ -93,3 +93,12 @@ def test_it_syncs_every_commit(tmp_path: Path) -> None:
     assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     journal.close()
     assert sqlite3.connect(tmp_path / "j").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_nothing_is_taken_once_it_is_closed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.close()
+    with pytest.raises(JournalFailed, match="closed"):
+        journal.write(Entry.of("note", "1", Note("x")))
+    with pytest.raises(JournalFailed, match="closed"):
+        asyncio.run(journal.commit([Entry.of("note", "1", Note("x"))]))

@@ -1,9 +1,14 @@
 """What a party does next about a channel on the ledger: every phase, every holding."""
 
+import asyncio
+from typing import cast
+
 import pytest
 from msgspec.structs import replace
 
-from zoneshare.trade.settler import Act, Holding, Step, next_step
+from zoneshare.ledger import LedgerUnavailable
+from zoneshare.trade.party import Zone
+from zoneshare.trade.settler import Act, Holding, Step, guard, next_step
 from zoneshare_protocols.codec import encode
 from zoneshare_protocols.sharing.records import (
     Channel,
@@ -68,3 +73,43 @@ def test_a_newer_state_than_the_posted_one_is_never_left_unanswered() -> None:
                 for keys in ((), KEYS):
                     present = replace(channel(phase, state(posted)), revealed=keys)
                     assert next_step(present, Holding(state(held)), 99_999, MARGIN).act is Act.CHALLENGE
+
+
+class Away:
+    """A zone whose ledger does not answer ``times`` times; then the channel is settled."""
+
+    name = "zone-b"
+
+    def __init__(self, times: int) -> None:
+        self.times, self.escrow = times, self
+
+    @property
+    def margin(self) -> int:
+        self.answer()
+        return MARGIN
+
+    def channel(self, id: str) -> Channel:
+        self.answer()
+        return channel(Phase.SETTLED)
+
+    def answer(self) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise LedgerUnavailable("no answer")
+
+
+class Hasty:
+    """A clock for which every wait is over."""
+
+    def now_ms(self) -> int:
+        return 0
+
+    async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("times", [0, 1, 50])
+def test_a_guard_outlives_a_ledger_that_is_away(times: int) -> None:
+    zone = Away(times)
+    asyncio.run(guard(cast(Zone, zone), Hasty(), "c", lambda: Holding(state(5)), asyncio.Event()))
+    assert zone.times < 0
