@@ -62,7 +62,7 @@ def deploy(
     call = proposal.parse(proposed.SerializeToString(deterministic=True))
     results = lifecycle.results(definition, snapshot)
     action = Action(call.hash, lifecycle.NAMESPACE, "syscc", results, None, Response(OK))
-    responses = [endorsement.endorse(action, peer.serialized, peer.key, now_ms) for peer in peers]
+    responses = [endorsement.endorse(action, peer.serialized, peer.key) for peer in peers]
     envelope = transaction.sign(transaction.assemble(proposed, responses), admin.key)
     data: bytes = envelope.SerializeToString(deterministic=True)
     return data

@@ -10,6 +10,7 @@ from fabric_protos.gateway import gateway_pb2
 from fabric_protos.peer import chaincode_event_pb2, proposal_pb2, proposal_response_pb2
 from google.protobuf.message import DecodeError
 
+from zoneshare_network import system
 from zoneshare_network.channel import Channel, CommitStatus
 from zoneshare_network.endorser import Admitted, ProposalRefused
 from zoneshare_network.network import EmbeddedNetwork
@@ -57,7 +58,8 @@ class Gateway:
         call = _unpack(request.proposed_transaction)
         with self._channel(call.channel).view() as view:
             known = [name for name in request.target_organizations or (self._home,) if name in self._network.peers]
-            if view.definition(call.chaincode) is None or not known:
+            missing = call.chaincode not in system.NAMES and view.definition(call.chaincode) is None
+            if missing or not known:
                 raise GatewayRefused(
                     "FAILED_PRECONDITION",
                     f"no peers available to evaluate chaincode {call.chaincode} in channel {call.channel}",

@@ -56,7 +56,7 @@ def arguments(definition: Definition) -> tuple[bytes, bytes]:
         version=definition.version,
         endorsement_plugin="escc",
         validation_plugin="vscc",
-        validation_parameter=_parameter(definition),
+        validation_parameter=parameter(definition),
     )
     return FUNCTION, message.SerializeToString(deterministic=True)
 
@@ -67,7 +67,7 @@ def results(definition: Definition, snapshot: Values) -> ReadWriteSet:
         version=definition.version, endorsement_plugin="escc"
     )
     validation = chaincode_definition_pb2.ChaincodeValidationInfo(
-        validation_plugin="vscc", validation_parameter=_parameter(definition)
+        validation_plugin="vscc", validation_parameter=parameter(definition)
     )
     values = (
         db_pb2.StateData(Int64=definition.sequence),
@@ -84,7 +84,8 @@ def results(definition: Definition, snapshot: Values) -> ReadWriteSet:
     return ReadWriteSet((NamespaceSet(NAMESPACE, reads, (), writes),))
 
 
-def _parameter(definition: Definition) -> bytes:
+def parameter(definition: Definition) -> bytes:
+    """peer.ApplicationPolicy, as it stands as the validation parameter."""
     policy = policies_pb2.SignaturePolicyEnvelope.FromString(definition.policy)
     data: bytes = policy_pb2.ApplicationPolicy(signature_policy=policy).SerializeToString(deterministic=True)
     return data

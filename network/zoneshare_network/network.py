@@ -82,7 +82,9 @@ class EmbeddedNetwork:
         self._orderer = self._organisation(self.topology.orderer)
         self._orderer.prepare({ORDERER: Role.ORDERER, ADMIN: Role.ADMIN}, now)
         self.peers = {name: organisation.signer(PEER) for name, organisation in self.organisations.items()}
-        self.endorser = Endorser(self._channels, self.peers, self.chaincodes, self.clock_ms)
+        self.endorser = Endorser(
+            self._channels, self.peers, self.chaincodes, self.clock_ms, lambda name: self.organisations[name].msp()
+        )
         self.reconcile()
 
     def _limits(self) -> BatchLimits:

@@ -109,6 +109,11 @@ class Snapshot:
         row = self._connection.execute("SELECT hash FROM blocks WHERE number = ?", (number,)).fetchone()
         return row and bytes(row[0])
 
+    def number_of(self, header_hash: bytes) -> int | None:
+        """Of the block whose header has this SHA-256."""
+        row = self._connection.execute("SELECT number FROM blocks WHERE hash = ?", (header_hash,)).fetchone()
+        return row and int(row[0])
+
 
 @contextmanager
 def read_only(path: Path) -> Iterator[Snapshot]:

@@ -68,5 +68,5 @@ def prove(
         response=simulation.response,
     )
     signers = peers or tuple(identity(mspid, "peer", "peer") for mspid in ("Org1MSP", "Org2MSP"))
-    answers = [endorsement.endorse(action, serialize(p.creator), p.key, zone.clock()) for p in signers]
+    answers = [endorsement.endorse(action, serialize(p.creator), p.key) for p in signers]
     return endorsed_query.make(made, answers)

@@ -81,20 +81,16 @@ def decode_action(payload: bytes) -> Action:
     )
 
 
-def endorse(
-    action: Action, endorser: bytes, key: ec.EllipticCurvePrivateKey, timestamp_ms: int
-) -> proposal_response_pb2.ProposalResponse:
+def endorse(action: Action, endorser: bytes, key: ec.EllipticCurvePrivateKey) -> proposal_response_pb2.ProposalResponse:
     """A ProposalResponse with the endorsement; ``endorser`` is a SerializedIdentity.
 
     Where the chaincode's status is 400 or above there is no endorsement, only the response, as a peer answers.
     """
     answer = proposal_response_pb2.ProposalResponse(
-        version=1,
-        timestamp=wire.timestamp(timestamp_ms),
-        response=_write_response(action.response),
-        payload=encode_action(action),
+        response=_write_response(action.response), payload=encode_action(action)
     )
     if action.response.status < FIRST_ERROR:
+        answer.version = 1
         answer.endorsement.endorser = endorser
         answer.endorsement.signature = signatures.sign(key, answer.payload + endorser)
     return answer

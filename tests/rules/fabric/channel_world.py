@@ -71,7 +71,7 @@ def answers(
 ) -> list[proposal_response_pb2.ProposalResponse]:
     call = proposal.parse(proposed.SerializeToString())
     action = Action(call.hash, chaincode, version, found, event, response)
-    return [endorsement.endorse(action, serialize(one.creator), one.key, NOW) for one in endorsers]
+    return [endorsement.endorse(action, serialize(one.creator), one.key) for one in endorsers]
 
 
 def with_private_data(
