@@ -32,6 +32,8 @@ class GrpcTransport:
             ("grpc.max_send_message_length", max_message),
             ("grpc.max_receive_message_length", max_message),
             ("grpc.keepalive_time_ms", keepalive_ms),
+            # Else gRPC stops pinging a connection on which nothing is said, and a dead peer is never found out.
+            ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2_000),
             # A channel of one's own: connections of other parts of the process have other roots.

@@ -23,6 +23,8 @@ MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of a request or an answer; gRPC refuses what is bigger with RESOURCE_EXHAUSTED."""
 _THREADS = 256
 """A thread each for proposals under way, which may wait for a chaincode; streams and waits for a commit need none."""
+MIN_PING_MS = 10_000
+"""A client that pings more often is told to go away; a real peer allows a ping a minute."""
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -31,7 +33,6 @@ _OPTIONS = (
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
@@ -40,11 +41,14 @@ class GatewayServer:
     """Serves ``network`` on 127.0.0.1: each organisation's peer (gateway included) and the orderer.
 
     ``where`` says where, or is the port of the first peer while the other nodes take free ones; a port of 0 is a free
-    one. Raises Misuse when a port is taken.
+    one; ``min_ping_ms`` how often a client may ping. Raises Misuse when a port is taken.
     """
 
-    def __init__(self, network: EmbeddedNetwork, where: int | Sequence[Node] = 0) -> None:
+    def __init__(
+        self, network: EmbeddedNetwork, where: int | Sequence[Node] = 0, *, min_ping_ms: int = MIN_PING_MS
+    ) -> None:
         self._network = network
+        self._options = (*_OPTIONS, ("grpc.http2.min_ping_interval_without_data_ms", min_ping_ms))
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(_quiet)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="node")
@@ -75,7 +79,7 @@ class GatewayServer:
         self._calls = Calls(self._pool)
         nodes = []
         for node in wanted:
-            server = grpc.aio.server(options=_OPTIONS)
+            server = grpc.aio.server(options=self._options)
             self._servers.append(server)
             certificate, key = self._network.tls_server(node.mspid)
             bound = _bind(server, node, grpc.ssl_server_credentials([(key, certificate)]))
