@@ -96,3 +96,18 @@ def test_logs_of_nobody(site: Site) -> None:
         operate.logs(site.folder, "kafka9")
     with pytest.raises(Misuse, match="no log yet"):
         operate.logs(site.folder, "kafka0")
+
+
+def test_a_node_that_ends_is_started_again_but_not_for_ever(
+    site: Site, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    network = Native(site, [programs], said.append)
+    (program,) = (one for one in network.plan() if one.node.name == "peer0.org1")
+    monkeypatch.setattr(network, "plan", lambda: [program])
+    network._start(program)
+    for _ in range(native._RESTARTS + 3):
+        network._running["peer0.org1"].wait()
+        network._watch()
+    assert ["started again" in line for line in said] == [True] * native._RESTARTS + [False]
+    assert "given up" in said[-1]

@@ -23,7 +23,8 @@ NEEDED = ("peer", "orderer", "kafka-server-start.sh", "kafka-storage.sh")
 CHAINCODE = (sys.executable, "-m", "zoneshare_chaincode.host")
 _START_S = 120.0
 _STOP_S = 20.0
-_WATCH_S = 0.5
+_WATCH_S = 2.0
+_RESTARTS = 5
 
 
 def programs(folders: Sequence[Path], names: Sequence[str] = NEEDED) -> dict[str, Path]:
@@ -54,7 +55,7 @@ class Native:
         self._ca = next((at for at in (folder / "fabric-ca-server" for folder in folders) if at.exists()), None)
         self._say = say
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._ended: set[str] = set()
+        self._restarts: dict[str, int] = {}
 
     def plan(self) -> list[Program]:
         """All that is started. kubo is not among them: a folder stands for it, or one's own."""
@@ -78,7 +79,7 @@ class Native:
         return [*made, Program(shape.chaincode_node, CHAINCODE, environment)]
 
     def run(self, ready: Callable[[], None]) -> int:
-        """Until SIGINT or SIGTERM. Returns how many nodes ended by themselves. Raises what set-up raises."""
+        """Until SIGINT or SIGTERM. Returns how many nodes had ended for good. Raises what set-up raises."""
         stop: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: stop.append(received))
@@ -90,10 +91,10 @@ class Native:
                 ready()
                 while not stop:
                     self._watch()
-                    time.sleep(_WATCH_S)
+                    _sleep(stop)
             finally:
                 self._stop_all()
-        return len(self._ended)
+        return sum(count > _RESTARTS for count in self._restarts.values())
 
     def _start_all(self) -> None:
         plan = self.plan()
@@ -143,10 +144,17 @@ class Native:
             time.sleep(0.1)
 
     def _watch(self) -> None:
-        for name, process in self._running.items():
-            if name not in self._ended and (code := process.poll()) is not None:
-                self._ended.add(name)
-                self._say(f"{name} ended with {code}: see {self._logs / name}.log")
+        """A node that has ended is started again, as compose does, but not for ever."""
+        for program in self.plan():
+            name, count = program.node.name, self._restarts.get(program.node.name, 0)
+            code = self._running[name].poll()
+            if code is None or count > _RESTARTS:
+                continue
+            self._restarts[name] = count + 1
+            again = "started again" if count < _RESTARTS else f"given up after {_RESTARTS} new starts"
+            self._say(f"{name} ended with {code}, {again}: see {self._log(program.node)}")
+            if count < _RESTARTS:
+                self._start(program)
 
     def _stop_all(self) -> None:
         for process in reversed(self._running.values()):
@@ -218,6 +226,12 @@ class _Locked:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _sleep(stop: list[int]) -> None:
+    until = time.monotonic() + _WATCH_S
+    while not stop and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def _check_free(node: Node) -> None:
