@@ -5,7 +5,7 @@ from zoneshare_benchmarks.figure import Figure
 
 def figures() -> dict[str, Figure]:
     """Every figure by its name."""
-    from zoneshare_benchmarks import channels, chunks
+    from zoneshare_benchmarks import channels, chunks, epow_verify, opening, submits
 
-    parts = [*channels.FIGURES, *chunks.FIGURES]
+    parts = [*channels.FIGURES, *opening.FIGURES, *chunks.FIGURES, *submits.FIGURES, *epow_verify.FIGURES]
     return {figure.name: figure for figure in parts}

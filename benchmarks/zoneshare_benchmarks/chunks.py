@@ -6,6 +6,7 @@ from time import perf_counter
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from zoneshare.trade.wares import chunk_secret
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.sharing import chunkcipher
 
@@ -24,7 +25,8 @@ def _encryption(first_sale: bool) -> Sample:
         for index, key in enumerate(keys):
             if first_sale:
                 salted = chunkcipher.plain_hash(salt, plaintext)
-            chunkcipher.make_leaf(index, key, chunkcipher.encrypt(secret, key, index, plaintext), salted)
+            own = chunk_secret(key, index)
+            chunkcipher.make_leaf(index, own, chunkcipher.encrypt(secret, own, index, plaintext), salted)
         middle = perf_counter()
         for key in keys:
             hashlib.sha256(AESGCM(key).encrypt(nonce, plaintext, None)).digest()

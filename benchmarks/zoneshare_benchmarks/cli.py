@@ -1,6 +1,7 @@
 """``zoneshare bench``: list the figures, measure them."""
 
 import json
+import os
 import platform
 import sys
 from dataclasses import asdict
@@ -10,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from zoneshare.cli.common import columns
 from zoneshare_benchmarks.catalogue import figures
 from zoneshare_benchmarks.figure import Result, run, select
 from zoneshare_protocols.errors import Misuse
@@ -35,10 +36,8 @@ def list_(as_json: Json = False) -> None:
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("figure", "goal", "what is measured")
-    for figure in figures().values():
-        table.add_row(figure.name, goal_text(figure.goal, figure.better, figure.unit), figure.what)
-    Console().print(table)
+    listed = [(f.name, goal_text(f.goal, f.better, f.unit), f.what) for f in figures().values()]
+    typer.echo(columns(("figure", "goal", "what is measured"), listed))
 
 
 @app.command("run", epilog="Example: zoneshare bench run channel. chunk.encryption --runs 9 --json")
@@ -63,12 +62,14 @@ def run_(
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results], indent=2))
         return
-    console = Console()
-    console.print(f"{platform.machine()}, Python {platform.python_version()}, cryptography {version('cryptography')}")
-    console.print(result_table(results))
+    typer.echo(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, cryptography "
+        f"{version('cryptography')}"
+    )
+    typer.echo(result_table(results))
     for result in results:
         if result.parts:
-            console.print(f"  {result.name}: " + ", ".join(f"{k} {v:,.4g}" for k, v in result.parts.items()))
+            typer.echo(f"  {result.name}: " + ", ".join(f"{k} {v:,.4g}" for k, v in result.parts.items()))
 
 
 def goal_text(goal: float | None, better: str, unit: str) -> str:
@@ -78,11 +79,11 @@ def goal_text(goal: float | None, better: str, unit: str) -> str:
     return f"{'at least' if better == 'higher' else 'at most'} {goal:g} {unit}".rstrip()
 
 
-def result_table(results: list[Result]) -> Table:
+def result_table(results: list[Result]) -> str:
     """One row a result, with whether its goal was reached."""
-    table = Table("figure", "measured", "goal", "reached", "runs", "spread")
+    rows = []
     for r in results:
-        reached = {True: "yes", False: "[red]no[/red]", None: "-"}[r.met]
+        reached = {True: "yes", False: "NO", None: "-"}[r.met]
         measured = f"{r.value:,.3g} {r.unit}" if r.value < 100 else f"{r.value:,.0f} {r.unit}"
-        table.add_row(r.name, measured, goal_text(r.goal, r.better, r.unit), reached, str(r.runs), f"{r.spread:.1%}")
-    return table
+        rows.append((r.name, measured, goal_text(r.goal, r.better, r.unit), reached, r.runs, f"{r.spread:.1%}"))
+    return columns(("figure", "measured", "goal", "reached", "runs", "spread"), rows)
