@@ -19,6 +19,7 @@ from zoneshare.hfc.messages import Verdict
 
 REMEMBERED = 10_000
 """Transactions; the oldest are forgotten first, and asked for by their ids then."""
+DUPLICATE = "DUPLICATE_TXID"
 READY_S = 5.0
 """For a peer to deliver the newest block, in seconds."""
 
@@ -81,10 +82,18 @@ class Verdicts:
         if not ready.done():
             ready.set_result(None)
         for transaction in block["filtered_transactions"]:
-            future = self._expected.get(transaction["txid"])
-            # The first block that has an id counts: in a later one it is a duplicate.
-            if future is not None and not future.done():
-                future.set_result(Verdict(transaction["tx_validation_code"], block["number"]))
+            future, flag = self._expected.get(transaction["txid"]), transaction["tx_validation_code"]
+            if future is None or future.done():
+                continue
+            if flag == DUPLICATE:  # what counts is in an earlier block: look there
+                self._forget(transaction["txid"], Failure("NOT_FOUND", "the ledger had the transaction before"))
+            else:
+                future.set_result(Verdict(flag, block["number"]))
+
+    def _forget(self, tx_id: str, why: Failure) -> None:
+        future = self._expected.pop(tx_id)
+        future.set_exception(why)
+        future.exception()  # nobody may be waiting
 
     def _lost(self, listening: asyncio.Task[None]) -> None:
         self._listening = None
@@ -92,6 +101,4 @@ class Verdicts:
         reason = str(cause) if cause is not None else "the event hub was closed"
         for tx_id, future in tuple(self._expected.items()):
             if not future.done():
-                del self._expected[tx_id]
-                future.set_exception(Failure("UNAVAILABLE", f"no verdict: {reason}"))
-                future.exception()  # nobody may be waiting
+                self._forget(tx_id, Failure("UNAVAILABLE", f"no verdict: {reason}"))
