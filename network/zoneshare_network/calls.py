@@ -14,6 +14,7 @@ from google.protobuf import any_pb2
 from google.rpc import status_pb2
 
 from zoneshare_network.channel import Channel, CommitStatus
+from zoneshare_network.discovery import DiscoveryRefused
 from zoneshare_network.endorser import ProposalRefused
 from zoneshare_network.gateway import GatewayRefused
 from zoneshare_protocols.errors import LedgerFailed
@@ -86,7 +87,7 @@ async def refuse(context: "grpc.aio.ServicerContext[object, object]", refusal: L
     if isinstance(refusal, GatewayRefused):
         code = grpc.StatusCode[refusal.code]
         await context.abort(code, refusal.message, _details(code, refusal, address))
-    if isinstance(refusal, ProposalRefused):
+    if isinstance(refusal, ProposalRefused | DiscoveryRefused):
         await context.abort(grpc.StatusCode.UNKNOWN, refusal.message)
     await context.abort(grpc.StatusCode.UNAVAILABLE, str(refusal))
 

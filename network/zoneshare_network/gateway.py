@@ -1,8 +1,6 @@
 """The peer's Gateway service: what it answers, and with which codes and words it refuses, without the transport."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from itertools import combinations
 from typing import NamedTuple
 
 from fabric_protos.common import common_pb2
@@ -14,13 +12,12 @@ from zoneshare_network import system
 from zoneshare_network.channel import Channel, CommitStatus
 from zoneshare_network.endorser import Admitted, ProposalRefused
 from zoneshare_network.network import EmbeddedNetwork
+from zoneshare_network.plans import plans
 from zoneshare_network.store import Snapshot
 from zoneshare_network.view import READERS, ChannelView
 from zoneshare_protocols.errors import LedgerFailed, Malformed, NotFound, ZoneshareError
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import proposal, transaction
-from zoneshare_protocols.fabric.msp import Identity
-from zoneshare_protocols.fabric.policy import SignaturePolicy
 from zoneshare_protocols.fabric.proposal import ChaincodeCall
 from zoneshare_protocols.fabric.validation import TxFlag
 
@@ -122,11 +119,15 @@ class Gateway:
             reason = f"No metadata was found for chaincode {call.chaincode} in channel {call.channel}"
             raise GatewayRefused("FAILED_PRECONDITION", f"{no_plan}: {reason}")
         if wanted:
-            return wanted
+            return self._home_first(wanted)
         identities = tuple(view.config.msps[name].validate(peer.creator) for name, peer in peers.items())
-        if not (plan := _fewest(definition.policy, identities)):
+        if not (found := plans((definition.policy,), identities)):
             raise GatewayRefused("FAILED_PRECONDITION", no_plan)
-        return plan
+        return self._home_first(min(found, key=lambda plan: (len(plan), self._home not in plan)))
+
+    def _home_first(self, plan: tuple[str, ...]) -> tuple[str, ...]:
+        """Our own peer is asked first, and answers for what all would refuse."""
+        return tuple(sorted(plan, key=lambda mspid: mspid != self._home))
 
     def submit(self, request: gateway_pb2.SubmitRequest) -> gateway_pb2.SubmitResponse:
         """Hand a signed transaction to the orderer. Raises GatewayRefused."""
@@ -234,14 +235,6 @@ class ChaincodeEvents:
                 response.events.append(message)
         self._after = ""
         return response if response.events else None
-
-
-@lru_cache(maxsize=256)
-def _fewest(policy: bytes, peers: tuple[Identity, ...]) -> tuple[str, ...]:
-    """The first of the smallest sets of peers that satisfy the policy, by MSP id; empty where none does."""
-    sets = (chosen for count in range(1, len(peers) + 1) for chosen in combinations(peers, count))
-    found = next((chosen for chosen in sets if SignaturePolicy(policy).satisfied_by(chosen)), ())
-    return tuple(peer.mspid for peer in found)
 
 
 def _unpack(signed: proposal_pb2.SignedProposal) -> ChaincodeCall:

@@ -6,12 +6,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from fabric_protos.common import common_pb2
+from fabric_protos.discovery import protocol_pb2, protocol_pb2_grpc
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 from fabric_protos.peer import events_pb2, events_pb2_grpc, peer_pb2_grpc, proposal_pb2, proposal_response_pb2
 
 from zoneshare_network import deliver
 from zoneshare_network.calls import Calls, refuse
 from zoneshare_network.deliver import Seek, SeekRefused
+from zoneshare_network.discovery import Discovery
 from zoneshare_network.gateway import Gateway
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.nodes import Node
@@ -78,6 +80,19 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
         except LedgerFailed as refusal:
             await refuse(context, refusal, self._node.address)
             raise
+
+
+class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):  # type: ignore[misc]  # generated
+    """What the peer knows of the network."""
+
+    def __init__(self, discovery: Discovery, node: Node, calls: Calls) -> None:
+        self._discovery, self._node, self._calls = discovery, node, calls
+
+    async def Discover(self, request: protocol_pb2.SignedRequest, context: Context) -> Any:
+        try:
+            return await self._calls.run(lambda: self._discovery.discover(request))
+        except LedgerFailed as refusal:
+            return await refuse(context, refusal, self._node.address)
 
 
 class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]  # generated

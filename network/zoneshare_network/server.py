@@ -8,15 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from fabric_protos.discovery import protocol_pb2_grpc
 from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.orderer import ab_pb2_grpc
 from fabric_protos.peer import events_pb2_grpc, peer_pb2_grpc
 
 from zoneshare_network.calls import Calls
+from zoneshare_network.discovery import Discovery
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.nodes import Kind, Node, layout
 from zoneshare_network.orderer_services import OrdererService
-from zoneshare_network.peer_services import DeliverService, EndorserService, GatewayService
+from zoneshare_network.peer_services import DeliverService, DiscoveryService, EndorserService, GatewayService
 from zoneshare_protocols.errors import Misuse
 
 MAX_MESSAGE = 16 * 1024 * 1024
@@ -77,25 +79,26 @@ class GatewayServer:
 
     async def _start(self, wanted: Sequence[Node]) -> tuple[Node, ...]:
         self._calls = Calls(self._pool)
-        nodes = []
+        nodes: list[Node] = []
         for node in wanted:
             server = grpc.aio.server(options=self._options)
             self._servers.append(server)
             certificate, key = self._network.tls_server(node.mspid)
-            bound = _bind(server, node, grpc.ssl_server_credentials([(key, certificate)]))
-            nodes.append(bound)
-            self._add_services(server, bound)
-        for server in self._servers:
+            nodes.append(_bind(server, node, grpc.ssl_server_credentials([(key, certificate)])))
+        for server, node in zip(self._servers, nodes, strict=True):
+            self._add_services(server, node, nodes)
             await server.start()
         return tuple(nodes)
 
-    def _add_services(self, server: grpc.aio.Server, node: Node) -> None:
+    def _add_services(self, server: grpc.aio.Server, node: Node, nodes: Sequence[Node]) -> None:
         network, calls = self._network, self._calls
         if node.kind is Kind.ORDERER:
             ab_pb2_grpc.add_AtomicBroadcastServicer_to_server(OrdererService(network, calls), server)
             return
         gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(network, node, calls), server)
         peer_pb2_grpc.add_EndorserServicer_to_server(EndorserService(network, node, calls), server)
+        discovery = DiscoveryService(Discovery(network, node, nodes), node, calls)
+        protocol_pb2_grpc.add_DiscoveryServicer_to_server(discovery, server)
         events_pb2_grpc.add_DeliverServicer_to_server(DeliverService(network, calls), server)
 
     async def _stop(self, grace_s: float) -> None:
