@@ -122,11 +122,10 @@ class Site:
 def site(folder: Path) -> Iterator[Site]:
     shape = Topology(channels=(CHANNEL,), batch=Batch(timeout_ms=5))
     with EmbeddedNetwork(folder, shape, {CHAINCODE: Assets()}) as network:
-        server = GatewayServer(network)
+        made = Site(network, Gateway(network), GatewayServer(network))
         try:
-            made = Site(network, Gateway(network), server)
             yield made
         finally:
             if "worker" in vars(made):
                 made.worker.close()
-            server.stop(0)
+            made.server.stop(0)
