@@ -8,12 +8,9 @@ from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
+from zoneshare.grpc_options import KEEPALIVE_MS, MAX_MESSAGE, channel_options
 from zoneshare.transport import TransportFailure
 
-MAX_MESSAGE = 100 * 1024 * 1024
-"""Bytes; what a peer takes by default."""
-KEEPALIVE_MS = 120_000
-"""Between pings on a quiet connection: a Fabric peer lets a client go that pings more often than every minute."""
 _DETAILS = "grpc-status-details-bin"
 
 
@@ -28,19 +25,7 @@ class GrpcTransport:
         max_message: int = MAX_MESSAGE,
         keepalive_ms: int = KEEPALIVE_MS,
     ) -> None:
-        options: list[tuple[str, Any]] = [
-            ("grpc.max_send_message_length", max_message),
-            ("grpc.max_receive_message_length", max_message),
-            ("grpc.keepalive_time_ms", keepalive_ms),
-            # Else gRPC stops pinging a connection on which nothing is said, and a dead peer is never found out.
-            ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
-            # A channel of one's own: connections of other parts of the process have other roots.
-            ("grpc.use_local_subchannel_pool", 1),
-        ]
-        if server_name is not None:
-            options.append(("grpc.ssl_target_name_override", server_name))
+        options = channel_options(server_name, max_message, keepalive_ms)
         self._channel = grpc.secure_channel(endpoint, grpc.ssl_channel_credentials(tls_roots), options)
         self._stub = gateway_pb2_grpc.GatewayStub(self._channel)
 

@@ -13,11 +13,10 @@ from hfc.fabric.peer import Peer
 from hfc.protos.common import common_pb2
 from hfc.protos.peer import proposal_pb2
 
+from zoneshare.grpc_options import channel_options
 from zoneshare.hfc.failure import AGAIN, Failure, of_rpc
 from zoneshare.hfc.messages import Network, Node
 
-MAX_MESSAGE = 100 * 1024 * 1024
-"""Bytes; what a peer takes by default."""
 FIRST_ERROR = 400
 """Status from which on a chaincode's response is an error, and not endorsed."""
 BUSY = "SERVICE_UNAVAILABLE"
@@ -130,14 +129,4 @@ def _peer(node: Node) -> Peer:
 
 
 def _options(node: Node) -> tuple[tuple[str, Any], ...]:
-    options: list[tuple[str, Any]] = [
-        ("grpc.max_send_message_length", MAX_MESSAGE),
-        ("grpc.max_receive_message_length", MAX_MESSAGE),
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
-        ("grpc.use_local_subchannel_pool", 1),
-    ]
-    if node.server_name:
-        options.append(("grpc.ssl_target_name_override", node.server_name))
-    return tuple(options)
+    return tuple(channel_options(node.server_name))

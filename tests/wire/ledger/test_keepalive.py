@@ -9,7 +9,8 @@ from fabric_protos.gateway import gateway_pb2
 
 from tests.wire.ledger.harness import CHAINCODE, CHANNEL, Assets
 from zoneshare.gateway import GatewayLedger
-from zoneshare.grpc_transport import KEEPALIVE_MS, GrpcTransport
+from zoneshare.grpc_options import KEEPALIVE_MS
+from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.identity import Identity
 from zoneshare.transport import TransportFailure
 from zoneshare_network.network import EmbeddedNetwork
