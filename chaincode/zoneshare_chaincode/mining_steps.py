@@ -55,7 +55,7 @@ def record(context: Context, batch: Batch) -> BatchRecord:
 def end_task(context: Context, id: bytes, status: TaskStatus) -> None:
     """Pay out what is held of a task. Raises WrongPhase, NotAllowed, TooEarly, NotFound."""
     zone, task = state.zone(context), state.task(context, id)
-    rules.check_end(task, status, context.account, zone, context.now, context.margin)
+    rules.check_end(task, status, context.account, zone, now=context.now, margin=context.margin)
     _pay_out(context, id, status, zone.coordinator)
     if status is TaskStatus.DISPUTED:
         _fine_coordinator(context, zone.coordinator, zone.rules, task.task.source)

@@ -7,6 +7,7 @@ from typing import TypeVar
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from zoneshare.accounts import Accounts
+from zoneshare.epow.ledger import Mining
 from zoneshare.escrows import Escrows, escrowed
 from zoneshare.ledger import Ledger
 from zoneshare.macros import Macros, held
@@ -91,7 +92,9 @@ def _read_zone(ledger: Ledger) -> ZoneAudit:
     inbounds = {(inbound.source_zone, inbound.id): inbound for inbound in accounts.inbounds()}
     books = Books(
         balances=sum(amount for _, amount in accounts.balances()),
-        escrows=sum(map(escrowed, Escrows(ledger).channels())) + sum(map(held, Macros(ledger).macros())),
+        escrows=sum(map(escrowed, Escrows(ledger).channels()))
+        + sum(map(held, Macros(ledger).macros()))
+        + Mining(ledger).holds(),
         locked=sum(o.amount for o in outbounds.values() if o.status is OutboundStatus.LOCKED),
         issued=sum(issue.amount for issue in accounts.issues()),
         received=sum(i.amount for i in inbounds.values() if i.status is InboundStatus.RECEIVED),

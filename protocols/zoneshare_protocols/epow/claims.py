@@ -6,7 +6,6 @@ there was shrinks the next to what the miner has shown to be able to do.
 
 from msgspec.structs import replace
 
-from zoneshare_protocols.epow.exact import sum_limit
 from zoneshare_protocols.epow.records import Claim, MiningRules
 from zoneshare_protocols.errors import LimitExceeded, Malformed, NotAllowed
 
@@ -63,12 +62,11 @@ def close_claim(claim: Claim, rules: MiningRules, elapsed: int) -> Claim:
     """The claim when the next block came, ``elapsed`` ms after the last: with the limit for the next block time.
 
     All done: the limit doubles, up to ``max_claim``. Not all: it falls to 5/4 of what this rate makes in a target block
-    time, if that is less, unless the block time was too short to tell; it always has room for one whole run.
+    time, if that is less, unless the block time was too short to tell. ``least_claim`` always stays.
     """
     if claim.done == claim.claimed:
         return replace(claim, limit=min(rules.max_claim, max(1, 2 * claim.limit)))
     if elapsed * _JUDGED_AFTER < rules.block_time:
         return claim
     shown = claim.done * rules.block_time * SLACK // (4 * elapsed)
-    whole_run = min(rules.max_claim, sum_limit(rules.basic))
-    return replace(claim, limit=max(whole_run, min(claim.limit, shown)))
+    return replace(claim, limit=max(min(rules.least_claim, rules.max_claim), min(claim.limit, shown)))

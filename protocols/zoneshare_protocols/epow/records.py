@@ -51,6 +51,8 @@ class MiningRules(Record, frozen=True, tag="zoneshare/epow-rules/1"):
     """Mode paper: a claim of n nsub-tasks has the scale factor min(1, claim_unit / n)."""
     max_claim: Positive = 600
     """nsub-tasks a miner may hold in one block time, left-overs included."""
+    least_claim: Positive = 1
+    """A claim that was not worked off shrinks the next to this at least; a whole run has to fit to be assigned."""
     block_reward: Amount = 0
     levy: Ppm = 50_000
     """Part of every fee that goes to the zone's treasury, out of which block rewards are paid."""

@@ -145,7 +145,7 @@ def end(task: TaskRecord, status: TaskStatus) -> Payout:
     return Payout(closed, held(task) if upheld else task.escrow, 0 if upheld else task.margin)
 
 
-def check_end(task: TaskRecord, status: TaskStatus, caller: str, zone: MiningZone, now: int, margin: int) -> None:
+def check_end(task: TaskRecord, status: TaskStatus, caller: str, zone: MiningZone, *, now: int, margin: int) -> None:
     """Whether the caller may end the task so. Raises WrongPhase, NotAllowed, TooEarly."""
     if status is TaskStatus.WITHDRAWN:
         _open(task)

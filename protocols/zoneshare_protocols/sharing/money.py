@@ -40,7 +40,7 @@ class Books:
 
     balances: int
     escrows: int
-    """Deposits and bonds of channels, and what macro-transactions hold."""
+    """Deposits and bonds of channels, what macro-transactions hold, and what mining holds (fees, deposits, treasury)."""
     locked: int
     """Outbound, not yet acknowledged or reclaimed."""
     issued: int

@@ -1,0 +1,1 @@
+"""E-PoW as a system (docs/epow.md): coordinator, miner, source, and training through them."""

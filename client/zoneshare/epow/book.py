@@ -1,0 +1,154 @@
+"""What the coordinator must not lose: tasks with their matrices, verified sums, and steps not yet on the ledger.
+
+The journal says what counts; big things are files beside it, on the disk before the journal names them. A run's sum,
+and the step that pays for it, are one write: after a crash it is neither lost nor paid twice.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoneshare.trade.journal import CrashPoint, Entry, Journal
+from zoneshare_protocols.codec import Count, Digest, Key32, Record
+from zoneshare_protocols.epow.exact import Int32, Int64
+from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
+from zoneshare_protocols.epow.records import Task
+
+TASK, RUN, STEP, BATCH = "epow-task", "epow-run", "epow-step", "epow-batch"
+
+
+class KeptTask(Record, frozen=True, tag="zoneshare/epow-kept-task/1"):
+    """A task whose matrices are here. ``sub_task``: the one at work; ``result`` when all are merged."""
+
+    task: Task
+    seed: Key32
+    sub_task: Count = 0
+    result: Digest | None = None
+    error: str = ""
+    order: Count = 0
+
+
+class KeptStep(Record, frozen=True, tag="zoneshare/epow-kept-step/1"):
+    step: Step
+
+
+class Book:
+    """In a folder of its own: ``coordinator.db`` and a folder a task. Methods block, but for :meth:`add_steps`."""
+
+    def __init__(self, folder: Path, crash_point: CrashPoint | None = None) -> None:
+        """Raises Misuse when another process has it."""
+        self.folder = folder
+        self._journal = Journal(folder / "coordinator.db", crash_point)
+        self._steps = 1 + max((int(key) for key, _ in self._journal.scan(STEP, KeptStep)), default=0)
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def tasks(self) -> list[KeptTask]:
+        """In the order they came."""
+        return sorted((kept for _, kept in self._journal.scan(TASK, KeptTask)), key=lambda kept: kept.order)
+
+    def find(self, task: bytes) -> KeptTask | None:
+        return self._journal.get(TASK, task.hex(), KeptTask)
+
+    def put(self, kept: KeptTask, steps: Iterable[Step] = (), *, forget_runs: Iterable[int] = ()) -> None:
+        """Keep a task as it is now; drops the runs of a sub-task that is merged."""
+        id = kept.task.id.hex()
+        gone = [Entry(RUN, _run_key(kept.task.id, kept.sub_task - 1, run), None) for run in forget_runs]
+        self._journal.write(Entry.of(TASK, id, kept), *map(self._step, steps), *gone)
+
+    def forget(self, task: bytes) -> None:
+        """The source has its result, or it was withdrawn."""
+        self._journal.write(Entry(TASK, task.hex(), None))
+        shutil.rmtree(self._task_folder(task), ignore_errors=True)
+
+    def save_matrix(self, task: bytes, name: str, matrix: NDArray[Any]) -> None:
+        """On the disk when this returns."""
+        folder = self._task_folder(task)
+        folder.mkdir(parents=True, exist_ok=True)
+        half = folder / f".{name}.npy"
+        with half.open("wb") as file:
+            np.save(file, matrix, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        half.rename(folder / f"{name}.npy")
+
+    def load_matrix(self, task: bytes, name: str) -> NDArray[Any]:
+        matrix: NDArray[Any] = np.load(self._task_folder(task) / f"{name}.npy", allow_pickle=False)
+        return matrix
+
+    def runs(self, task: bytes, sub_task: int) -> list[RunDone]:
+        """The verified runs of a sub-task."""
+        return [kept for _, kept in self._journal.scan(RUN, RunDone, f"{task.hex()}/{sub_task:03}/")]
+
+    def add_runs(self, runs: list[tuple[RunDone, Int32]]) -> None:
+        """Keep verified sums and the steps that pay for them; on the disk when this returns."""
+        files = {(done.task, done.sub_task) for done, _ in runs}
+        for done, total in runs:
+            with self._sums(done.task, done.sub_task).open("r+b") as file:
+                file.seek(done.run * total.nbytes)
+                file.write(total.data)
+        for task, sub_task in files:
+            with self._sums(task, sub_task).open("rb") as file:
+                os.fdatasync(file.fileno())
+        entries = []
+        for done, _ in runs:
+            entries.append(Entry.of(RUN, _run_key(done.task, done.sub_task, done.run), done))
+            entries.append(self._step(done))
+        self._journal.write(*entries)
+
+    def load_sum(self, done: RunDone, basic: int) -> Int32:
+        with self._sums(done.task, done.sub_task).open("rb") as file:
+            file.seek(done.run * basic * basic * 4)
+            return np.frombuffer(file.read(basic * basic * 4), np.int32).reshape(basic, basic)
+
+    def drop_sums(self, task: bytes, sub_task: int) -> None:
+        self._sums(task, sub_task).unlink(missing_ok=True)
+
+    async def add_steps(self, *steps: Step) -> None:
+        await self._journal.commit([self._step(step) for step in steps])
+
+    def find_run(self, task: bytes, sub_task: int, run: int) -> RunDone | None:
+        """A verified run of the sub-task at work."""
+        return self._journal.get(RUN, _run_key(task, sub_task, run), RunDone)
+
+    def steps(self) -> list[tuple[str, Step]]:
+        """(key, step) that wait to be recorded, in order."""
+        return [(key, kept.step) for key, kept in self._journal.scan(STEP, KeptStep)]
+
+    def pending(self) -> Batch | None:
+        """The batch that may or may not be on the ledger."""
+        rows = self._journal.scan(BATCH, Batch)
+        return rows[0][1] if rows else None
+
+    def begin(self, batch: Batch, keys: Iterable[str]) -> None:
+        """The steps under ``keys`` are in this batch now."""
+        self._journal.write(Entry.of(BATCH, "pending", batch), *(Entry(STEP, key, None) for key in keys))
+
+    def recorded(self) -> None:
+        self._journal.write(Entry(BATCH, "pending", None))
+
+    def _step(self, step: Step) -> Entry:
+        key, self._steps = f"{self._steps:020}", self._steps + 1
+        return Entry.of(STEP, key, KeptStep(step))
+
+    def _task_folder(self, task: bytes) -> Path:
+        return self.folder / "tasks" / task.hex()
+
+    def _sums(self, task: bytes, sub_task: int) -> Path:
+        path = self._task_folder(task) / f"sums{sub_task}"
+        path.touch()
+        return path
+
+
+def as_int64(matrix: NDArray[Any]) -> Int64:
+    return matrix.astype(np.int64, copy=False)
+
+
+def _run_key(task: bytes, sub_task: int, run: int) -> str:
+    return f"{task.hex()}/{sub_task:03}/{run:010}"

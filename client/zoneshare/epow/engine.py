@@ -1,0 +1,266 @@
+"""The miner's computing, in a thread of its own: the paper's two loops (section II.C), and what they cost.
+
+Task-involved loops as long as there are runs, task-free ones otherwise. Blocks are kept by their hash; those that come
+up again are kept in float32 too, so that they are widened once.
+"""
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from zoneshare.epow.messages import Run
+from zoneshare_protocols.codec import digest
+from zoneshare_protocols.epow.difficulty import SCALE_ONE, final, target
+from zoneshare_protocols.epow.draw import draw, involved_header
+from zoneshare_protocols.epow.exact import Int8, Int32
+from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash
+from zoneshare_protocols.epow.records import Assignment, BlockHeader, LspField, RunResult, Tip
+from zoneshare_protocols.epow.work import Block, Float32, Worker
+
+
+class Won(NamedTuple):
+    """A draw that makes a block; ``assignment`` and the two blocks' cells for a task-involved loop."""
+
+    header: BlockHeader
+    assignment: Assignment | None
+    left: bytes
+    right: bytes
+
+
+class Finished(NamedTuple):
+    """A run is done."""
+
+    assignment: Assignment
+    result: RunResult
+    sum: Int32
+
+
+@dataclass
+class Meter:
+    """Seconds since the engine started, by what they went into. ``product``: the products of nsub-tasks alone."""
+
+    product: float = 0.0
+    involved: float = 0.0
+    free: float = 0.0
+    idle: float = 0.0
+    nsubs: int = 0
+    free_loops: int = 0
+    began: float = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.began
+
+    @property
+    def useful(self) -> float:
+        """Useful share: time in the product itself over all time."""
+        return self.product / self.elapsed if self.began else 0.0
+
+
+class BlockStore:
+    """Blocks by hash, int8 and (while ``limit`` bytes last) float32, the longest unused going first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._small: OrderedDict[bytes, Int8] = OrderedDict()
+        self._wide: OrderedDict[bytes, Float32] = OrderedDict()
+        self._small_bytes = self._wide_bytes = 0
+        self._lock = threading.Lock()
+
+    def __contains__(self, hash: bytes) -> bool:
+        with self._lock:
+            return hash in self._small
+
+    def put(self, hash: bytes, block: Int8) -> None:
+        with self._lock:
+            if hash in self._small:
+                return
+            self._small[hash] = block
+            self._small_bytes += block.nbytes
+
+    def small(self, hash: bytes) -> Int8:
+        """The block as it came. Raises KeyError."""
+        with self._lock:
+            self._small.move_to_end(hash)
+            return self._small[hash]
+
+    def wide(self, hash: bytes) -> Block:
+        """The block in float32 if there is room to keep that, else as it came."""
+        with self._lock:
+            if hash in self._wide:
+                self._wide.move_to_end(hash)
+                return self._wide[hash]
+            block = self._small[hash]
+        wide = block.astype(np.float32)
+        with self._lock:
+            self._wide[hash] = wide
+            self._wide_bytes += wide.nbytes
+            while self._wide_bytes > self._limit // 2 and len(self._wide) > 1:
+                self._wide_bytes -= self._wide.popitem(last=False)[1].nbytes
+        return wide
+
+    def trim(self, needed: set[bytes]) -> None:
+        """Forget the longest unused blocks over the limit, but none that is needed."""
+        with self._lock:
+            for hash in list(self._small):
+                if self._small_bytes <= self._limit // 2:
+                    return
+                if hash not in needed:
+                    self._small_bytes -= self._small.pop(hash).nbytes
+
+
+class Engine:
+    """``told`` gets Won and Finished, in the engine's thread. All other methods may be called from any thread."""
+
+    def __init__(
+        self,
+        miner: str,
+        basic: int,
+        told: Callable[[Won | Finished], None],
+        *,
+        memory: int = 512 << 20,
+        free_loops: bool = True,
+    ) -> None:
+        self.meter = Meter()
+        self.blocks = BlockStore(memory)
+        self._miner, self._told, self._free_loops = miner, told, free_loops
+        self.basic = basic
+        self._worker = Worker(basic, self._product)
+        self._runs: deque[Run] = deque()
+        self._current: dict[tuple[bytes, int, int], Assignment] = {}
+        self._gone: set[tuple[bytes, int, int]] = set()
+        self._tip: Tip | None = None
+        self._scale = SCALE_ONE
+        self._nonce = 0
+        self._spent = 0.0
+        self._over = False
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="epow-engine", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """After the loop at work."""
+        with self._change:
+            self._over = True
+            self._change.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def new_tip(self, tip: Tip) -> None:
+        """A block has come: what was drawn for the one before counts no more."""
+        with self._change:
+            if self._tip is None or tip.height > self._tip.height:
+                self._tip, self._nonce = tip, 0
+                self._change.notify_all()
+
+    def add(self, run: Run, scale: int) -> None:
+        """A run all of whose blocks are here."""
+        with self._change:
+            self._scale = scale
+            self._current[_key(run.assignment)] = run.assignment
+            self._gone.discard(_key(run.assignment))
+            self._runs.append(run)
+            self._change.notify_all()
+
+    def carry(self, assignment: Assignment, scale: int) -> None:
+        """A run it holds, assigned anew at a new tip."""
+        with self._change:
+            self._scale = scale
+            if _key(assignment) in self._current:
+                self._current[_key(assignment)] = assignment
+
+    def drop_digest(self, id: bytes) -> None:
+        """The run with this assignment is not the miner's any more."""
+        with self._change:
+            for key, assignment in self._current.items():
+                if digest(assignment) == id:
+                    self._gone.add(key)
+
+    def forget(self) -> None:
+        """All runs: the coordinator of before is gone."""
+        with self._change:
+            self._gone.update(self._current)
+            self._runs.clear()
+
+    def _run(self) -> None:
+        with threadpool_limits(1):
+            self.meter.began = time.perf_counter()
+            while not self._over:
+                with self._change:
+                    while self._runs and _key(self._runs[0].assignment) in self._gone:
+                        self._current.pop(_key(self._runs.popleft().assignment), None)
+                    run = self._runs.popleft() if self._runs else None
+                began = time.perf_counter()
+                if run is not None:
+                    self._involved(run)
+                    self.meter.involved += time.perf_counter() - began
+                elif self._free_loops and self._tip is not None:
+                    self._free(self._tip)
+                    self.meter.free += time.perf_counter() - began
+                else:
+                    with self._change:
+                        if not self._runs and not self._over:
+                            self._change.wait(0.5)
+                    self.meter.idle += time.perf_counter() - began
+
+    def _involved(self, run: Run) -> None:
+        key = _key(run.assignment)
+        product_before = self._spent
+
+        def drawn(position: int, result_hash: bytes, _: Int32) -> None:
+            self._draw(run, position, result_hash)
+
+        pairs = zip(run.left, run.right, strict=True)
+        done = self._worker.run(((self.blocks.wide(left), self.blocks.wide(right)) for left, right in pairs), drawn)
+        self.meter.product += self._spent - product_before
+        self.meter.nsubs += run.assignment.count
+        with self._change:
+            assignment = self._current.pop(key, run.assignment)
+            gone = key in self._gone
+            self._gone.discard(key)
+        if not gone:
+            result = RunResult(digest(assignment), done.hashes, matrix_hash(done.total))
+            self._told(Finished(assignment, result, done.total))
+
+    def _draw(self, run: Run, position: int, result_hash: bytes) -> None:
+        tip, assignment = self._tip, self._current.get(_key(run.assignment), run.assignment)
+        if tip is None or assignment.tip != tip.hash:
+            return
+        left, right = run.left[position], run.right[position]
+        lsp = LspField(
+            assignment.task, assignment.sub_task, assignment.first + position, nsub_hash(left, right), result_hash
+        )
+        header = involved_header(tip.height + 1, tip.hash, self._miner, lsp)
+        if draw(header) < target(final(tip.difficulty, self._scale)):
+            cells = [self.blocks.small(hash).tobytes() for hash in (left, right)]
+            self._told(Won(header, assignment, *cells))
+
+    def _free(self, tip: Tip) -> None:
+        header = self._worker.free(tip.height + 1, tip.hash, self._miner, self._nonce)
+        self._nonce += 1
+        self.meter.free_loops += 1
+        if draw(header) < target(tip.difficulty):
+            self._told(Won(header, None, b"", b""))
+            self._wait_for_tip(tip)
+
+    def _wait_for_tip(self, tip: Tip) -> None:
+        """A block of ours is on its way: another at this tip would be stale."""
+        with self._change:
+            self._change.wait_for(lambda: self._over or bool(self._runs) or self._tip is not tip, timeout=2.0)
+
+    def _product(self, left: Any, right: Any, out: Any) -> None:
+        began = time.perf_counter()
+        np.matmul(left, right, out=out)
+        self._spent += time.perf_counter() - began
+
+
+def _key(assignment: Assignment) -> tuple[bytes, int, int]:
+    return assignment.task, assignment.sub_task, assignment.run

@@ -1,0 +1,127 @@
+"""What the coordinator does for sources: takes tasks and matrices, gives results, settles what nobody disputes."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+from zoneshare.epow.book import Book, KeptTask
+from zoneshare.epow.ledger import Mining
+from zoneshare.epow.matrices import Pieces, pieces_of, result_cells
+from zoneshare.epow.messages import Accepted, Failed, Merged, Need, Piece
+from zoneshare.epow.session import Session
+from zoneshare_protocols.epow.ledger import RunDone, Step, TaskStatus
+from zoneshare_protocols.epow.plan import check_chain
+from zoneshare_protocols.epow.records import Task
+from zoneshare_protocols.errors import LedgerFailed, LimitExceeded, NotAllowed, RuleBroken, WrongPhase
+
+log = logging.getLogger(__name__)
+
+MAX_TASK_BYTES = 4 << 30
+"""All matrices of one task."""
+LOOK_S = 10.0
+"""Between looks at the ledger for tasks that are withdrawn, accepted or due."""
+
+
+class Intake:
+    """``begin`` gets every task whose matrices are all here."""
+
+    def __init__(self, mining: Mining, book: Book, begin: Callable[[KeptTask], None]) -> None:
+        self._mining, self._book, self._begin = mining, book, begin
+        self._waiting: dict[bytes, set[Session]] = {}
+        self._looked = time.monotonic()
+        self._withdrawn: set[bytes] = set()
+        self._order = max((kept.order for kept in book.tasks()), default=0)
+
+    async def bring(self, session: Session, task: Task) -> None:
+        """A task that is on the ledger. Raises what is wrong with it; again after a break, it goes on."""
+        if session.connection.peer.account != task.source:
+            raise NotAllowed("a task is brought by its source", source=task.source)
+        kept = await asyncio.to_thread(self._book.find, task.id)
+        if kept is None:
+            await self._check(task)
+            kept = await self._take(session, task)
+        session.put(Accepted(task.id))
+        self._waiting.setdefault(task.id, set()).add(session)
+        if kept.result is not None or kept.error:
+            await self.over(kept)
+        else:
+            self._begin(kept)
+
+    async def over(self, kept: KeptTask) -> None:
+        """Tell all that wait."""
+        id = kept.task.id
+        waiting = self._waiting.pop(id, set())
+        if not waiting:
+            return
+        if kept.error or kept.result is None:
+            for session in waiting:
+                session.put(Failed(id, kept.error))
+            return
+        result = await asyncio.to_thread(self._book.load_matrix, id, f"r{len(kept.task.matrices) - 1}")
+        cells, width = result_cells(result)
+        for session in waiting:
+            session.put(Merged(id, kept.result, result.shape[0], result.shape[1], width))
+            for piece in pieces_of(kept.result, cells):
+                session.put(piece)
+
+    def gone(self, session: Session) -> None:
+        for sessions in self._waiting.values():
+            sessions.discard(session)
+
+    def skipped(self, step: Step) -> None:
+        """The ledger did not take a run: its task is not open there any more."""
+        if isinstance(step, RunDone):
+            self._withdrawn.add(step.task)
+
+    async def ended(self, open_tasks: Sequence[bytes]) -> set[bytes]:
+        """Which of these the ledger knows to be over; forgets, or settles, what is done and no more disputed."""
+        if time.monotonic() - self._looked < LOOK_S and not self._withdrawn:
+            return set()
+        self._looked = time.monotonic()
+        over = set()
+        try:
+            zone = await asyncio.to_thread(self._mining.zone)
+            for kept in await asyncio.to_thread(self._book.tasks):
+                id = kept.task.id
+                record = await asyncio.to_thread(self._mining.task, id)
+                if record.status not in (TaskStatus.OPEN, TaskStatus.DONE):
+                    over.add(id)
+                    await asyncio.to_thread(self._book.forget, id)
+                elif record.status is TaskStatus.DONE and _now() > record.done_at + zone.dispute_time:
+                    await asyncio.to_thread(self._mining.accept, [id])
+        except (LedgerFailed, RuleBroken) as failed:
+            log.warning("cannot look after finished tasks: %s", failed)
+        self._withdrawn.clear()
+        return over & set(open_tasks)
+
+    async def _check(self, task: Task) -> None:
+        record = await asyncio.to_thread(self._mining.task, task.id)
+        if record.status is not TaskStatus.OPEN:
+            raise WrongPhase("the task is over", phase=record.status, event="bring", allowed="open")
+        check_chain(task.matrices)
+        size = sum(m.rows * m.columns * (1 if m.limbs == 1 else 8) for m in task.matrices)
+        if size > MAX_TASK_BYTES:
+            raise LimitExceeded("the task's matrices are too large", value=size, limit=MAX_TASK_BYTES)
+
+    async def _take(self, session: Session, task: Task) -> KeptTask:
+        """Ask for the matrices, each once, and keep them."""
+        needed = {info.hash: info for info in task.matrices}
+        session.put(Need(tuple(needed)))
+        names = {hash: [n for n, info in enumerate(task.matrices) if info.hash == hash] for hash in needed}
+        for hash, info in needed.items():
+            pieces = Pieces(info)
+            while not pieces.complete:
+                pieces.add(await session.connection.receive(Piece))
+            matrix = await asyncio.to_thread(pieces.matrix)
+            for number in names[hash]:
+                await asyncio.to_thread(self._book.save_matrix, task.id, f"m{number}", matrix)
+        self._order += 1
+        kept = KeptTask(task, secrets.token_bytes(32), order=self._order)
+        await asyncio.to_thread(self._book.put, kept)
+        return kept
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

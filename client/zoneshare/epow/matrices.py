@@ -1,0 +1,85 @@
+"""Matrices on the wire: their cells in pieces, as compact as their values allow."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoneshare.epow.messages import PIECE, Merged, Piece
+from zoneshare_protocols.epow.exact import Int8, Int64
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
+from zoneshare_protocols.epow.plan import describe
+from zoneshare_protocols.epow.records import MatrixInfo
+from zoneshare_protocols.errors import DataCorrupt, Malformed
+
+
+class Buffer:
+    """Puts pieces together, in order."""
+
+    def __init__(self, hash: bytes, size: int) -> None:
+        self._hash, self._size = hash, size
+        self._cells = bytearray()
+
+    @property
+    def complete(self) -> bool:
+        return len(self._cells) == self._size
+
+    def add(self, piece: Piece) -> None:
+        """Raises Malformed for another matrix's piece, one out of order, or more than was announced."""
+        fits = piece.total == self._size and piece.offset == len(self._cells) and piece.cells
+        if piece.hash != self._hash or not fits or piece.offset + len(piece.cells) > self._size:
+            raise Malformed("not the next piece of the matrix", offset=piece.offset, expected=len(self._cells))
+        self._cells += piece.cells
+
+    def cells(self, kind: str) -> NDArray[Any]:
+        return np.frombuffer(self._cells, kind)
+
+
+class Pieces:
+    """A task's matrix as its source sends it: int8, or int64 where values need more."""
+
+    def __init__(self, info: MatrixInfo) -> None:
+        self._info = info
+        self._kind = "<i1" if info.limbs == 1 else "<i8"
+        self._buffer = Buffer(info.hash, info.rows * info.columns * np.dtype(self._kind).itemsize)
+
+    @property
+    def complete(self) -> bool:
+        return self._buffer.complete
+
+    def add(self, piece: Piece) -> None:
+        self._buffer.add(piece)
+
+    def matrix(self) -> NDArray[Any]:
+        """Raises DataCorrupt when it is not the one that was named."""
+        cells = self._buffer.cells(self._kind).reshape(self._info.rows, self._info.columns)
+        if describe(cells) != self._info:
+            raise DataCorrupt("the matrix is not the one the task names")
+        return cells
+
+
+def pieces_of(hash: bytes, cells: bytes) -> Iterator[Piece]:
+    """The cells in pieces of a MiB."""
+    for offset in range(0, len(cells), PIECE):
+        yield Piece(hash, offset, len(cells), cells[offset : offset + PIECE])
+
+
+def matrix_pieces(matrix: Int8 | Int64) -> Iterator[Piece]:
+    """A checked matrix's pieces."""
+    return pieces_of(matrix_hash(matrix), bytes(matrix_bytes(matrix)))
+
+
+def result_cells(result: Int64) -> tuple[bytes, int]:
+    """A result's cells, and bytes a cell: 4 where all values fit."""
+    small = np.iinfo(np.int32)
+    width = 4 if result.min() >= small.min and result.max() <= small.max else 8
+    return result.astype(f"<i{width}").tobytes(), width
+
+
+def result_of(merged: Merged, buffer: Buffer) -> Int64:
+    """The merged result. Raises DataCorrupt when it has another hash."""
+    result: Int64 = buffer.cells(f"<i{merged.cells}").reshape(merged.rows, merged.columns).astype(np.int64)
+    if matrix_hash(result) != merged.hash:
+        raise DataCorrupt("the result is not the one that was announced")
+    return result

@@ -1,0 +1,297 @@
+"""A miner: its engine, its coordinator, and the ledger that takes its blocks. It needs the coordinator for work only.
+
+Tips come from the ledger itself; without a coordinator the miner goes on with task-free loops.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zoneshare.epow.engine import Engine, Finished, Won
+from zoneshare.epow.ledger import Mining
+from zoneshare.epow.matrices import Buffer
+from zoneshare.epow.messages import (
+    EPOW,
+    Done,
+    Fetch,
+    Mine,
+    Piece,
+    Prove,
+    Proven,
+    Run,
+    Taken,
+    Verified,
+    Welcome,
+    Work,
+)
+from zoneshare.identity import Identity
+from zoneshare.ledger import EventStream
+from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.wire import Connection, PeerGone, connect
+from zoneshare_protocols.codec import decode, digest
+from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.ledger import Mined, Shown
+from zoneshare_protocols.epow.records import Assignment, Tip
+from zoneshare_protocols.errors import DataCorrupt, LedgerFailed, NotAllowed, StaleTip, ZoneshareError
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 24 * 3600.0
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Between attempts to reach the coordinator again."""
+
+
+@dataclass
+class Tally:
+    """What came of the mining."""
+
+    verified: int = 0
+    """nsub-tasks."""
+    blocks: int = 0
+    stale: int = 0
+    """Blocks of ours that came second."""
+    taken: list[str] = field(default_factory=list)
+    """Why runs were taken away, the latest last."""
+    connected: bool = False
+    tip: Tip | None = None
+
+
+class Miner:
+    """Use :meth:`run`; :meth:`stop` ends it cleanly. ``wanted``: nsub-tasks claimed each block time."""
+
+    def __init__(
+        self,
+        mining: Mining,
+        identity: Identity,
+        peers: PeerBook,
+        address: tuple[str, int],
+        *,
+        wanted: int | None = None,
+        memory: int = 512 << 20,
+        free_loops: bool = True,
+    ) -> None:
+        self._mining, self._identity, self._peers, self._address = mining, identity, peers, address
+        self._wanted, self._memory, self._free_loops = wanted, memory, free_loops
+        self.tally = Tally()
+        self.engine: Engine | None = None
+        self._stopped = asyncio.Event()
+        self._connection: Connection | None = None
+        self._events: asyncio.Queue[Won | Finished | Tip] = asyncio.Queue()
+        self._waiting: list[tuple[Run, int, set[bytes]]] = []
+        self._buffers: dict[bytes, Buffer] = {}
+        self._won: dict[bytes, Won] = {}
+        self._sent: dict[bytes, Finished] = {}
+
+    def stop(self) -> None:
+        """From the event loop: after the loop at work, and without a run half done."""
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Until :meth:`stop`. Raises what no second try can mend."""
+        zone = await asyncio.to_thread(self._mining.zone)
+        self._wanted = zone.rules.max_claim if self._wanted is None else self._wanted
+        loop = asyncio.get_running_loop()
+
+        def told(event: Won | Finished | Tip) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is over
+                loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+        stream = await asyncio.to_thread(self._mining.ledger.events)
+        self.engine = engine = Engine(
+            self._identity.account, zone.rules.basic, told, memory=self._memory, free_loops=self._free_loops
+        )
+        self._new_tip(await asyncio.to_thread(self._mining.tip))
+        threading.Thread(target=_listen, args=(stream, told), daemon=True, name="epow-tips").start()
+        engine.start()
+        tasks = [asyncio.create_task(work) for work in (self._act(), self._talk(), self._stopped.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            stream.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(engine.stop)
+            if self._connection is not None:
+                await self._connection.close()
+
+    @property
+    def _engine(self) -> Engine:
+        if self.engine is None:
+            raise NotAllowed("the miner is not running")
+        return self.engine
+
+    # What the engine and the ledger say.
+
+    async def _act(self) -> None:
+        while True:
+            match await self._events.get():
+                case Tip() as tip:
+                    self._new_tip(tip)
+                case Finished() as finished:
+                    await self._finished(finished)
+                case Won() as won:
+                    await self._claim_block(won)
+
+    def _new_tip(self, tip: Tip) -> None:
+        self.tally.tip = tip
+        self._engine.new_tip(tip)
+
+    async def _finished(self, finished: Finished) -> None:
+        self._sent[digest(finished.assignment)] = finished
+        await self._send(_done(finished))
+
+    async def _claim_block(self, won: Won) -> None:
+        if won.assignment is None:
+            await self._submit(won, None)
+            return
+        id = digest(won.assignment)
+        self._won[id] = won
+        await self._send(Prove(id))
+
+    async def _submit(self, won: Won, shown: Shown | None) -> None:
+        blocks = {"left": won.left, "right": won.right} if shown is not None else None
+        try:
+            mined = await asyncio.to_thread(self._mining.submit_block, won.header, shown, blocks)
+        except StaleTip:
+            self.tally.stale += 1
+            return
+        except ZoneshareError as refused:
+            log.warning("a block of ours was refused: %s", refused)
+            return
+        self.tally.blocks += 1
+        self._new_tip(mined.tip)
+
+    # What the coordinator says.
+
+    async def _talk(self) -> None:
+        for attempt in range(1 << 30):
+            try:
+                self._connection = await connect(*self._address, self._identity, self._peers, EPOW)
+                await self._greet(self._connection)
+                attempt = 0  # noqa: PLW2901  # it answered: pauses begin anew
+                while True:
+                    for message in await self._connection.receive_many(SILENCE_S):
+                        await self._heard(message)
+            except PeerGone as gone:
+                log.info("the coordinator is gone: %s", gone)
+            finally:
+                self.tally.connected = False
+            self._engine.forget()
+            self._waiting.clear()
+            self._buffers.clear()
+            await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+
+    async def _greet(self, connection: Connection) -> None:
+        await connection.send(Mine(self._wanted or 0))
+        welcome = await connection.receive(Welcome)
+        if welcome.zone.coordinator != connection.peer.account:
+            raise NotAllowed("that is not the zone's coordinator", account=connection.peer.account)
+        self._new_tip(welcome.tip)
+        self.tally.connected = True
+        # What it had not answered to yet; it takes a result once, however often it is sent.
+        for finished in list(self._sent.values()):
+            await connection.send(_done(finished))
+
+    async def _heard(self, message: object) -> None:
+        match message:
+            case Work():
+                await self._work(message)
+            case Piece():
+                self._piece(message)
+            case Verified():
+                finished = self._sent.pop(message.assignment, None)
+                if finished is not None:
+                    self.tally.verified += finished.assignment.count
+            case Taken():
+                self._taken(message)
+            case Proven():
+                won = self._won.pop(message.assignment, None)
+                if won is not None:
+                    await self._submit(won, message.shown)
+
+    async def _work(self, work: Work) -> None:
+        self._new_tip(work.tip)
+        for assignment in work.carried:
+            self._engine.carry(assignment, work.scale)
+            self._waiting = [(_carried(run, assignment), scale, lacking) for run, scale, lacking in self._waiting]
+        missing: list[bytes] = []
+        for run in work.runs:
+            lacking = {hash for hash in (*run.left, *run.right) if hash not in self._engine.blocks}
+            missing += [hash for hash in dict.fromkeys((*run.left, *run.right)) if self._first(hash, lacking)]
+            self._waiting.append((run, work.scale, lacking))
+        if missing:
+            await self._send(Fetch(tuple(missing)))
+        self._begin()
+
+    def _first(self, hash: bytes, lacking: set[bytes]) -> bool:
+        """Whether a block has to be asked for; once, however many runs wait for it."""
+        if hash not in lacking or hash in self._buffers:
+            return False
+        basic = self._engine.basic
+        self._buffers[hash] = Buffer(hash, basic * basic)
+        return True
+
+    def _piece(self, piece: Piece) -> None:
+        buffer = self._buffers.get(piece.hash)
+        if buffer is None:
+            return
+        buffer.add(piece)
+        if not buffer.complete:
+            return
+        del self._buffers[piece.hash]
+        basic = self._engine.basic
+        block = buffer.cells("<i1").astype(np.int8, copy=False).reshape(basic, basic)
+        if matrix_hash(block) != piece.hash:
+            raise DataCorrupt("the coordinator sent another block than it named")
+        self._engine.blocks.put(piece.hash, block)
+        for _, _, lacking in self._waiting:
+            lacking.discard(piece.hash)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Hand runs to the engine whose blocks are all here, in order."""
+        while self._waiting and not self._waiting[0][2]:
+            run, scale, _ = self._waiting.pop(0)
+            self._engine.add(run, scale)
+        self._engine.blocks.trim({hash for run, _, _ in self._waiting for hash in (*run.left, *run.right)})
+
+    def _taken(self, taken: Taken) -> None:
+        self.tally.taken.append(taken.why)
+        self._sent.pop(taken.assignment, None)
+        self._won.pop(taken.assignment, None)
+        self._waiting = [each for each in self._waiting if digest(each[0].assignment) != taken.assignment]
+        self._engine.drop_digest(taken.assignment)
+
+    async def _send(self, message: Done | Fetch | Prove) -> None:
+        if self._connection is None or not self.tally.connected:
+            return
+        with contextlib.suppress(PeerGone):  # the reader sees it too, and connects again
+            await self._connection.send(message)
+
+
+def _listen(stream: EventStream, told: Callable[[Tip], None]) -> None:
+    try:
+        for event in stream:
+            if event.name == "block":
+                told(decode(Mined, event.payload).tip)
+    except LedgerFailed as failed:
+        log.warning("the ledger's events ended: %s", failed)
+
+
+def _carried(run: Run, assignment: Assignment) -> Run:
+    """The run under its new assignment, if it is that one."""
+    old = run.assignment
+    same = (old.task, old.sub_task, old.run) == (assignment.task, assignment.sub_task, assignment.run)
+    return Run(assignment, run.left, run.right) if same else run
+
+
+def _done(finished: Finished) -> Done:
+    return Done(finished.assignment, finished.result, finished.sum.tobytes())

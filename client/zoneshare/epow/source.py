@@ -1,0 +1,149 @@
+"""A source: offers a task on the ledger, brings its matrices, checks the merged result, and accepts or disputes it."""
+
+import asyncio
+import io
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoneshare.epow.ledger import Mining
+from zoneshare.epow.matrices import Buffer, matrix_pieces, result_of
+from zoneshare.epow.messages import EPOW, Accepted, Bring, Failed, Merged, Need, Piece
+from zoneshare.identity import Identity
+from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.wire import Connection, PeerGone, connect
+from zoneshare_protocols.epow.exact import Int64, as_integers
+from zoneshare_protocols.epow.ledger import MiningZone, TaskStatus
+from zoneshare_protocols.epow.plan import check_chain, describe
+from zoneshare_protocols.epow.records import Task
+from zoneshare_protocols.epow.surveillance import check_task
+from zoneshare_protocols.errors import FakeResult, NotAllowed, RuleBroken
+
+WAIT_S = 24 * 3600.0
+PAUSE_S = 0.5
+
+
+class TaskFailed(RuleBroken):
+    """The coordinator ended the task: values outgrow 64 bits. What was done is paid, the rest came back."""
+
+
+@dataclass
+class _Offered:
+    task: Task
+    matrices: list[NDArray[Any]]
+
+
+class Source:
+    """Products by a zone's miners. One connection, one product at a time; several sources may run at once."""
+
+    def __init__(self, mining: Mining, identity: Identity, peers: PeerBook, address: tuple[str, int]) -> None:
+        self._mining, self._identity, self._peers, self._address = mining, identity, peers, address
+        self._connection: Connection | None = None
+        self._zone: MiningZone | None = None
+        self.tasks: list[bytes] = []
+        """Checked, and not accepted on the ledger yet."""
+
+    async def multiply(
+        self, matrices: Sequence[NDArray[Any]], *, fee: int | None = None, lasts: float = 3600.0
+    ) -> Int64:
+        """The exact product, from left to right, checked with an error below 2^-60.
+
+        ``fee`` an nsub-task: the zone's going rate when None; ``lasts``: seconds after which the task may be withdrawn.
+        Raises Malformed and LimitExceeded for what cannot be multiplied, TaskFailed, FakeResult when the result is
+        not the product (it is then disputed on the ledger), and what the ledger refuses.
+        """
+        checked = [as_integers(matrix) for matrix in matrices]
+        infos = tuple(describe(matrix) for matrix in checked)
+        check_chain(infos)
+        if self._zone is None:
+            self._zone = await asyncio.to_thread(self._mining.zone)
+        if fee is None:
+            fee = await asyncio.to_thread(self._going_rate)
+        task = Task(self._identity.account, infos, self._zone.rules.basic, fee, secrets.token_bytes(16))
+        until = time.time_ns() // 1_000_000 + int(lasts * 1000)
+        await asyncio.to_thread(self._mining.offer, task, until)
+        result = await self._collect(_Offered(task, list(checked)))
+        if not await asyncio.to_thread(check_task, checked, result, secrets.token_bytes(32)):
+            await self._dispute(task, checked, result)
+            raise FakeResult("the coordinator's result is not the product: disputed", task=task.id.hex())
+        self.tasks.append(task.id)
+        return result
+
+    async def accept(self) -> None:
+        """Accept, on the ledger, all that was checked: the coordinator gets its margin, the rest comes back."""
+        waiting, self.tasks = self.tasks, []
+        for id in waiting:
+            await self._until_done(id)
+        for start in range(0, len(waiting), 100):
+            await asyncio.to_thread(self._mining.accept, waiting[start : start + 100])
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    def _going_rate(self) -> int:
+        return max(self._mining.pool().fee, self._mining.floor())
+
+    async def _collect(self, offered: _Offered) -> Int64:
+        """Bring the task until its result is here; the coordinator may be started anew meanwhile."""
+        while True:
+            try:
+                return await self._ask(offered)
+            except PeerGone:
+                await self.close()
+                await asyncio.sleep(PAUSE_S)
+
+    async def _ask(self, offered: _Offered) -> Int64:
+        if self._connection is None:
+            self._connection = await connect(*self._address, self._identity, self._peers, EPOW)
+            if self._zone is not None and self._connection.peer.account != self._zone.coordinator:
+                raise NotAllowed("that is not the zone's coordinator", account=self._connection.peer.account)
+        connection, task = self._connection, offered.task
+        await connection.send(Bring(task))
+        merged: Merged | None = None
+        buffer = Buffer(bytes(32), 1)
+        while True:
+            for message in await connection.receive_many(WAIT_S):
+                match message:
+                    case Need():
+                        await self._bring(connection, message.hashes, offered)
+                    case Merged() if message.task == task.id:
+                        merged = message
+                        buffer = Buffer(message.hash, message.rows * message.columns * message.cells)
+                    case Piece() if merged is not None:
+                        buffer.add(message)
+                        if buffer.complete:
+                            return result_of(merged, buffer)
+                    case Failed() if message.task == task.id:
+                        raise TaskFailed(message.error, task=task.id.hex())
+                    case Accepted():
+                        pass
+
+    async def _bring(self, connection: Connection, hashes: Sequence[bytes], offered: _Offered) -> None:
+        by_hash = {info.hash: m for info, m in zip(offered.task.matrices, offered.matrices, strict=True)}
+        for hash in hashes:
+            for piece in matrix_pieces(by_hash[hash]):
+                await connection.send(piece)
+
+    async def _until_done(self, id: bytes) -> None:
+        """The coordinator records results in batches: soon."""
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(self._mining.task, id)).status is TaskStatus.OPEN:
+                await asyncio.sleep(0.1)
+
+    async def _dispute(self, task: Task, matrices: Sequence[NDArray[Any]], result: Int64) -> None:
+        await self._until_done(task.id)
+        shown = {f"matrix{index}": _npy(matrix) for index, matrix in enumerate(matrices)}
+        await asyncio.to_thread(self._mining.dispute, task.id, {**shown, "result": _npy(result)})
+
+
+def _npy(matrix: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, matrix, allow_pickle=False)
+    return file.getvalue()
