@@ -13,6 +13,7 @@ from zoneshare.identity import KEY
 from zoneshare.stores import Store, open_store
 from zoneshare.trade.buyer import Buyer, Order, Receipt
 from zoneshare.trade.catalogue import Catalogue
+from zoneshare.trade.dialogue import Waiting
 from zoneshare.trade.journal import Journal
 from zoneshare.trade.messages import Offer
 from zoneshare.trade.moment import SystemClock
@@ -115,6 +116,7 @@ class Shown(NamedTuple):
 
     offered: Callable[[Offer], None]
     progress: Progress
+    waiting: Waiting
 
 
 async def buy(
@@ -130,7 +132,8 @@ async def buy(
         offer = await buyer.offer(data, host, port)
         shown.offered(offer)
         path = out or Path(_safe_name(offer.name))
-        receipt = await buyer.buy(Order(data, host, port, path, terms.max_price, terms.deposit), shown.progress)
+        order = Order(data, host, port, path, terms.max_price, terms.deposit)
+        receipt = await buyer.buy(order, shown.progress, shown.waiting)
         return receipt, None if terms.keep else await buyer.close(receipt.channel)
 
 

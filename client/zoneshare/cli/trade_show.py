@@ -35,7 +35,10 @@ def buying() -> Iterator[Shown]:
             version = "" if newest is None else f", T_{newest.state.version}"
             bar.update(task, description=f"buying{version}", completed=chunks)
 
-        yield Shown(offered, progress)
+        def waiting(done: int, steps: int) -> None:
+            bar.update(task, description=f"the seller prepares the goods, {100 * done // max(1, steps)} %")
+
+        yield Shown(offered, progress, waiting)
 
 
 def _bar() -> Progress:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from zoneshare.stores import Store
 from zoneshare.trade.buyer_book import BuyerBook
-from zoneshare.trade.dialogue import Dialogue
+from zoneshare.trade.dialogue import Dialogue, Waiting
 from zoneshare.trade.ending import BuyerEnding
 from zoneshare.trade.entries import BUYER_CHANNEL, BUYER_TRADE, SENT, BuyerChannel, BuyerTrade, sent_key
 from zoneshare.trade.journal import Entry, Journal
@@ -87,7 +87,9 @@ class Buyer:
         finally:
             await connection.close()
 
-    async def buy(self, order: Order, progress: Progress = lambda _, __: None) -> Receipt:
+    async def buy(
+        self, order: Order, progress: Progress = lambda _, __: None, waiting: Waiting = lambda _, __: None
+    ) -> Receipt:
         """Buy a file; goes on where an earlier try for the same D and path stopped.
 
         Raises BadAmount over ``max_price``, Misuse for a path that cannot be written, Garbage when the seller cheated
@@ -98,7 +100,7 @@ class Buyer:
         async def attempt() -> Receipt:
             connection = await connect(order.host, order.port, self._party.identity, self._peers)
             try:
-                return await self._buy(connection, order, progress)
+                return await self._buy(connection, order, progress, waiting)
             finally:
                 await connection.close()
 
@@ -137,7 +139,7 @@ class Buyer:
             (t for t in self.book.trades() if not t.done and t.request.data == order.data and t.path == path), None
         )
 
-    async def _buy(self, connection: Connection, order: Order, progress: Progress) -> Receipt:
+    async def _buy(self, connection: Connection, order: Order, progress: Progress, waiting: Waiting) -> Receipt:
         talk = self._talk(connection)
         offer = await talk.offer(order.data)
         trade = self._pending(order)
@@ -158,7 +160,7 @@ class Buyer:
         if trade is None:
             trade = await self._request(entry, offer, order)
         if not trade.trade:
-            trade = await talk.commit(trade, abroad, offer.bond)
+            trade = await talk.commit(trade, abroad, offer.bond, waiting)
         side = self.book.side(entry, min(self._window, offer.window), newest)
         here = decode(Payment, newest.state.app_state)
         owed = Owed(sealed if here.trade == trade.trade else (), here.acked)

@@ -1,6 +1,7 @@
 """A's half of the conversation with B, each question with the checks of its answer."""
 
 import asyncio
+from collections.abc import Callable
 
 from zoneshare.trade.buyer_book import BuyerBook
 from zoneshare.trade.entries import BUYER_TRADE, LEAVES, STATE, BuyerChannel, BuyerTrade
@@ -16,12 +17,13 @@ from zoneshare.trade.messages import (
     Offer,
     Open,
     Opened,
+    Preparing,
     Resume,
     Resumed,
 )
 from zoneshare.trade.moment import Clock, persist
 from zoneshare.trade.party import Party, Zone
-from zoneshare.trade.wire import Connection
+from zoneshare.trade.wire import Connection, expect
 from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import BadProof, NotAllowed, RuleBroken
 from zoneshare_protocols.sharing.channel import check_signed, initial_state
@@ -30,8 +32,10 @@ from zoneshare_protocols.sharing.envelope import Opener
 from zoneshare_protocols.sharing.keys import check_signature, sign
 from zoneshare_protocols.sharing.records import ChannelTerms, ChunkLeaf, Commitment, SignedState, TradeSecret
 
-COMMIT_S = 900.0
-"""How long B may take to encrypt, commit and upload."""
+PREPARING_S = 120.0
+"""How long B may be silent while it encrypts, commits and uploads: it says every few seconds how far it is."""
+Waiting = Callable[[int, int], None]
+"""Called while B prepares the goods with the steps done, and how many there are."""
 
 
 class Dialogue:
@@ -71,14 +75,16 @@ class Dialogue:
             await self._journal.commit([Entry.of(STATE, entry.terms.channel, newest)])
         return newest, resumed.sealed_keys
 
-    async def commit(self, entry: BuyerTrade, abroad: Zone, bond: int) -> BuyerTrade:
+    async def commit(self, entry: BuyerTrade, abroad: Zone, bond: int, waiting: Waiting) -> BuyerTrade:
         """Send the request; the trade once B's commitment is found on the ledger, and the leaves found to be its own.
 
         Raises BadProof, DataCorrupt; RuleBroken for another request, or a bond below what was offered.
         """
         request = entry.request
         await self._connection.send(Buy(request, entry.signature))
-        committed = await self._connection.receive(Committed, COMMIT_S)
+        while isinstance(answer := await self._connection.receive_one(PREPARING_S), Preparing):
+            waiting(answer.done, answer.steps)
+        committed = expect(Committed, answer)
         leaves: list[ChunkLeaf] = []
         while len(leaves) < request.chunks:
             page = await self._connection.receive(Leaves)

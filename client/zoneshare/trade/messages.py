@@ -11,6 +11,7 @@ The legal order on one connection::
     Resume(channel)        ->                      a channel of before
                            <-  Resumed
     Buy(request)           ->
+                           <-  Preparing...        while B encrypts, commits (tx5) and uploads
                            <-  Committed, Leaves...
     Pay(T_i)               ->                      a window of them under way
                            <-  Key(k_i, B's half of T_i)
@@ -107,6 +108,13 @@ class Buy(Record, frozen=True, tag="buy/1"):
     signature: Signature
 
 
+class Preparing(Record, frozen=True, tag="preparing/1"):
+    """B is at work on a request, and says so every few seconds: ``done`` of ``steps``, two a chunk."""
+
+    done: Count
+    steps: Count
+
+
 class Committed(Record, frozen=True, tag="committed/1"):
     """tx5 is on the ledger and the ciphertexts are in the store; the leaves follow in pages."""
 
@@ -169,6 +177,6 @@ class Watching(Record, frozen=True, tag="watching/1"):
 
 
 Message = (
-    Ask | Offer | Open | Accept | Opened | Resume | Resumed | Buy | Committed | Leaves
+    Ask | Offer | Open | Accept | Opened | Resume | Resumed | Buy | Preparing | Committed | Leaves
     | Pay | Key | Finish | Finished | Refuse | Watch | Watching
 )  # fmt: skip

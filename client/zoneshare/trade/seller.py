@@ -1,7 +1,9 @@
 """B, the seller: serves many buyers, releases keys for what they sign, and sees every channel to its end."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -24,14 +26,15 @@ from zoneshare.trade.messages import (
     Open,
     Opened,
     Pay,
+    Preparing,
     Resume,
 )
 from zoneshare.trade.moment import Clock, ensure, persist
 from zoneshare.trade.party import Party
 from zoneshare.trade.settler import Holding, guard
 from zoneshare.trade.tower import Tower
-from zoneshare.trade.wares import Wares, prepare, upload
-from zoneshare.trade.wire import Connection, serve
+from zoneshare.trade.wares import Step, Wares, prepare, upload
+from zoneshare.trade.wire import Connection, PeerGone, serve
 from zoneshare_protocols.errors import BadAmount, NotAllowed, RuleBroken, ZoneshareError
 from zoneshare_protocols.sharing.channel import check_terms, initial_state
 from zoneshare_protocols.sharing.keys import check_signature, sign
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 600.0
 """After so long without a word a connection is closed; the channel stays."""
+PREPARING_S = 2.0
+"""How often a buyer that waits for its goods hears how far they are."""
 
 
 class Policy(NamedTuple):
@@ -211,8 +216,27 @@ class Seller:
         return live
 
     async def _sell(self, connection: Connection, live: LiveChannel, buy: Buy) -> None:
+        """Make the goods, and tell the buyer meanwhile how far they are; they are made even when it goes away."""
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+
+        work = asyncio.create_task(self._make(live, buy, step))
+        try:
+            while not work.done():
+                _, pending = await asyncio.wait([work], timeout=PREPARING_S)
+                with contextlib.suppress(PeerGone):
+                    await connection.send(*(Preparing(done, 2 * buy.request.chunks) for _ in pending))
+        finally:
+            work.cancel()
+        await connection.send(*work.result().messages())
+
+    async def _make(self, live: LiveChannel, buy: Buy, step: Step) -> Wares:
         """Encrypt, commit (tx5), and only then upload."""
         request = buy.request
+        staged: Sequence[bytes] = ()
         async with live.lock:
             item = self.catalogue.find(request.data)
             wares = live.made_for(request)
@@ -220,13 +244,14 @@ class Seller:
                 live.check_request(request, buy.signature, await self._earliest())
                 if request.price < item.price or request.chunks != len(item.hashes):
                     raise BadAmount("not what the data cost", value=request.price, limit=item.price)
-                number = len(live.trades) + 1
-                wares = await asyncio.to_thread(prepare, item, request, buy.signature, self._policy.bond, number)
+                bond, number = self._policy.bond, len(live.trades) + 1
+                made = await asyncio.to_thread(prepare, item, request, buy.signature, bond, number=number, step=step)
+                wares, staged = made
                 await self._journal.commit(live.add(wares))
             await self._commit(live, wares)
-            await asyncio.to_thread(upload, item, wares, self._store)
+            await asyncio.to_thread(upload, item, wares, staged, self._store, step)
             live.serve(wares)
-        await connection.send(*wares.messages())
+        return wares
 
     async def _commit(self, live: LiveChannel, wares: Wares) -> None:
         home = self._party.home

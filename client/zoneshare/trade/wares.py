@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -18,6 +18,11 @@ from zoneshare_protocols.sharing.chunkcipher import encrypt, leaves_tree, make_l
 from zoneshare_protocols.sharing.envelope import Sealer
 from zoneshare_protocols.sharing.merkle import MerkleTree
 from zoneshare_protocols.sharing.records import ChunkLeaf, Commitment, Request, RevealedKey, TradeSecret
+
+STAGED = 32 << 20
+"""Bytes of a file whose ciphertexts are held from its commitment to their upload; larger ones are made twice."""
+Step = Callable[[], None]
+"""Called after every chunk, in the thread that works."""
 
 
 class Wares:
@@ -57,8 +62,12 @@ def chunk_secret(seed: bytes, index: int) -> bytes:
     return hmac.digest(seed, b"zoneshare/chunk-key/" + index.to_bytes(8, "big"), hashlib.sha256)
 
 
-def prepare(item: Item, request: Request, signature: bytes, bond: int, number: int) -> Wares:
-    """Encrypt a file for one trade, and commit to it. Nothing leaves the device. Blocks.
+def prepare(
+    item: Item, request: Request, signature: bytes, bond: int, *, number: int, step: Step
+) -> tuple[Wares, Sequence[bytes]]:
+    """Encrypt a file for one trade, and commit to it; the ciphertexts too, or none of a file over STAGED bytes.
+
+    Nothing leaves the device. Blocks.
 
     Raises DataCorrupt when the file changed since it was offered, Misuse when it is gone, Malformed for a key of A's
     that nothing can be sealed to.
@@ -66,22 +75,32 @@ def prepare(item: Item, request: Request, signature: bytes, bond: int, number: i
     secret = TradeSecret(secrets.token_bytes(32), item.salt)
     seed = secrets.token_bytes(32)
     leaves = []
-    for index, chunk in enumerate(read_chunks(item)):
-        key = chunk_secret(seed, index)
-        leaves.append(make_leaf(index, key, encrypt(secret.secret, key, index, chunk), item.hashes[index]))
+    staged = []
+    for index, ciphertext in enumerate(_encrypted(item, secret, seed)):
+        leaves.append(make_leaf(index, chunk_secret(seed, index), ciphertext, item.hashes[index]))
+        if item.size <= STAGED:
+            staged.append(ciphertext)
+        step()
     root = leaves_tree(leaves).root
     commitment = Commitment(request, signature, root, digest(secret), bond)
     made = SellerTrade(number, commitment, secret, seed, X25519PrivateKey.generate().private_bytes_raw())
     wares = Wares(made, tuple(leaves))
     _ = wares.sealer
-    return wares
+    return wares, staged
 
 
-def upload(item: Item, wares: Wares, store: Store) -> None:
-    """Put every ciphertext into the store, once tx5 is on the ledger. Blocks. Raises as ``prepare``; StoreFailed."""
+def upload(item: Item, wares: Wares, staged: Sequence[bytes], store: Store, step: Step) -> None:
+    """Put every ciphertext into the store, once tx5 is on the ledger: what is ``staged``, or made again.
+
+    Blocks. Raises as ``prepare``; StoreFailed.
+    """
     made = wares.made
-    for index, chunk in enumerate(read_chunks(item)):
-        name = cid.from_digest(wares.leaves[index].cid)
-        ciphertext = encrypt(made.secret.secret, chunk_secret(made.seed, index), index, chunk)
-        if store.put(ciphertext) != name:
+    for index, ciphertext in enumerate(staged or _encrypted(item, made.secret, made.seed)):
+        if store.put(ciphertext) != cid.from_digest(wares.leaves[index].cid):
             raise DataCorrupt("a chunk is not the one committed to", index=index)
+        step()
+
+
+def _encrypted(item: Item, secret: TradeSecret, seed: bytes) -> Iterator[bytes]:
+    for index, chunk in enumerate(read_chunks(item)):
+        yield encrypt(secret.secret, chunk_secret(seed, index), index, chunk)

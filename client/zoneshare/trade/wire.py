@@ -98,10 +98,12 @@ class Connection:
 
     async def receive(self, kind: type[M], timeout: float | None = None) -> M:
         """The next message, which must be a ``kind``; raises as :meth:`receive_many`."""
+        return expect(kind, await self.receive_one(timeout))
+
+    async def receive_one(self, timeout: float | None = None) -> Message:
+        """The next message; raises as :meth:`receive_many`."""
         first, *rest = await self.receive_many(timeout)
         self._ready = rest
-        if not isinstance(first, kind):
-            raise Malformed(f"expected {kind.__name__}, and got {type(first).__name__}")
         return first
 
     async def close(self) -> None:
@@ -149,6 +151,13 @@ class Connection:
             start += 4 + size
         del self._buffer[:start]
         return messages
+
+
+def expect(kind: type[M], message: Message) -> M:
+    """The message, which must be a ``kind``. Raises Malformed."""
+    if not isinstance(message, kind):
+        raise Malformed(f"expected {kind.__name__}, and got {type(message).__name__}")
+    return message
 
 
 async def connect(host: str, port: int, identity: Identity, book: PeerBook, language: Language = TRADE) -> Connection:
