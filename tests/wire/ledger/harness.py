@@ -96,12 +96,7 @@ class Site:
         return Worker(self.hfc_network())
 
     def hfc_network(self) -> Network:
-        peers = tuple((self._node(node),) for node in self.server.nodes if node.kind is Kind.PEER)
-        return Network(peers, tuple(self._node(node) for node in self.server.nodes if node.kind is Kind.ORDERER))
-
-    def _node(self, node: Served) -> Node:
-        organisation = Organisation(node.mspid, self.network.folder / "orgs" / node.mspid)
-        return Node(node.name, node.address, organisation.tls_ca.pem, "")
+        return hfc_network(self.network, self.server)
 
     def transport(self, kind: str) -> Transport:
         if kind == "hfc":
@@ -116,6 +111,17 @@ class Site:
         if isinstance(transport, HfcTransport):
             transport = HfcTransport(transport.worker, identity)  # type: ignore[arg-type]
         return GatewayLedger(transport, str(settings.pop("channel", CHANNEL)), identity, **settings)  # type: ignore[arg-type]
+
+
+def hfc_network(network: EmbeddedNetwork, server: GatewayServer) -> Network:
+    """Whom a worker talks to."""
+
+    def known(served: Served) -> Node:
+        organisation = Organisation(served.mspid, network.folder / "orgs" / served.mspid)
+        return Node(served.name, served.address, organisation.tls_ca.pem, "")
+
+    peers = tuple((known(node),) for node in server.nodes if node.kind is Kind.PEER)
+    return Network(peers, tuple(known(node) for node in server.nodes if node.kind is Kind.ORDERER))
 
 
 @contextmanager

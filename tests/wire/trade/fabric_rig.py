@@ -3,13 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from fabric_protos.common import common_pb2
 
 from tests.support.mortal_network import Shared
-from tests.wire.ledger.zones import AT_A, AT_B, PLACES, zones
+from tests.wire.ledger.zones import AT_A, AT_B, PLACES, Zones, zones
 from tests.wire.trade.rig import BOND, MONEY, Devices, TurnedClock, no_hook
 from zoneshare.accounts import Accounts
 from zoneshare.bootstrap import set_up
@@ -79,15 +79,27 @@ class BlockReader:
         return found
 
 
+Reach = Callable[[Zones], AbstractContextManager[Callable[[Device], Connection]]]
+
+
 @contextmanager
-def fabric(folder: Path) -> Iterator[tuple[FabricRig, BlockReader]]:
-    """Two zones on an embedded network in this process, and alice and bob with their money."""
-    with zones(folder / "net") as site:
+def in_process(_: Zones) -> Iterator[Callable[[Device], Connection]]:
+    yield lambda device: device.connection
+
+
+@contextmanager
+def fabric(folder: Path, reach: Reach = in_process) -> Iterator[tuple[FabricRig, BlockReader]]:
+    """Two zones on an embedded network in this process, and alice and bob with their money.
+
+    ``reach`` connects the devices to their ledgers once they are set up.
+    """
+    with zones(folder / "net") as site, reach(site) as connect:
         issuer = site.connection("issuer")
         set_up(site.operators(), PLACES, site.pattern(), issuer.identity.account)
         devices = {"alice": site.device(AT_A), "bob": site.device(AT_B), "carol": site.device(AT_B)}
         for name, zone in (("alice", "zone-a"), ("bob", "zone-b")):
             Accounts(issuer.ledger(zone)).issue(devices[name].account, MONEY)
+        devices = {name: Device(each.folder, connect(each), each.keys) for name, each in devices.items()}
 
         def turn(span_ms: int) -> None:
             site.clock.ahead += span_ms
