@@ -129,7 +129,8 @@ def complain(channel: Channel, complaint: Complaint, commitment: Commitment) -> 
     """A's charge, checked here against tx5 alone, whoever brings it; it is worth money at settlement.
 
     Raises BadProof when key, leaf, secret or ciphertext are not those committed to, RuleBroken when the chunk is what
-    B committed to, AlreadyExists for a second complaint about the chunk, LimitExceeded for more than a window of them.
+    B committed to, AlreadyExists for a second complaint about the chunk, LimitExceeded for more than a window of them
+    (B could use that up itself, so a chunk whose key B has shown to be paid for it is always heard).
     """
     phase = move(channel.phase, Event.COMPLAIN)
     leaf = complaint.revealed.leaf
@@ -138,7 +139,8 @@ def complain(channel: Channel, complaint: Complaint, commitment: Commitment) -> 
         raise RuleBroken("a complaint about another channel or trade", channel=complaint.channel)
     if charge in channel.complaints:
         raise AlreadyExists("that chunk's complaint is upheld already", index=leaf.index)
-    if sum(trade == complaint.trade for trade, _ in channel.complaints) >= MAX_WINDOW:
+    enough = sum(trade == complaint.trade for trade, _ in channel.complaints) >= MAX_WINDOW
+    if enough and not _shown(channel, complaint.trade, leaf.index):
         raise LimitExceeded("enough complaints about this trade", value=MAX_WINDOW + 1, limit=MAX_WINDOW)
     check_revealed(commitment, complaint.revealed)
     if digest(complaint.secret) != commitment.secret_hash:
@@ -219,6 +221,13 @@ def _admit(channel: Channel, signed: SignedState, evidence: Evidence, trade: Tra
     if channel.posted is not None and trade_of(channel.posted) == trade_of(signed):
         known = channel.revealed
     return rules.admit(state.app_state, evidence.keys, known, trade)
+
+
+def _shown(channel: Channel, trade: bytes, index: int) -> bool:
+    """Whether the chunk's key stands beside the posted state."""
+    if channel.posted is None or trade_of(channel.posted) != trade:
+        return False
+    return any(revealed.leaf.index == index for revealed in channel.revealed)
 
 
 def _posted(channel: Channel) -> SignedState:
