@@ -1,7 +1,7 @@
 """How the network's gRPC services run: one event loop for what waits, threads for what works."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import partial
@@ -20,6 +20,7 @@ from zoneshare_network.gateway import GatewayRefused
 from zoneshare_protocols.errors import LedgerFailed
 
 Answer = TypeVar("Answer")
+_NO_PEERS: Mapping[str, str] = {}
 
 
 class Calls:
@@ -82,22 +83,24 @@ class _News:
         self.changed = asyncio.Event()
 
 
-async def refuse(context: "grpc.aio.ServicerContext[object, object]", refusal: LedgerFailed, address: str) -> None:
-    """End the call with the gRPC status, and the details, that a peer at ``address`` has for this. Does not return."""
+async def refuse(
+    context: "grpc.aio.ServicerContext[object, object]", refusal: LedgerFailed, peers: Mapping[str, str] = _NO_PEERS
+) -> None:
+    """End the call with a peer's gRPC status and details. Does not return. ``peers`` are addresses by MSP id."""
     if isinstance(refusal, GatewayRefused):
         code = grpc.StatusCode[refusal.code]
-        await context.abort(code, refusal.message, _details(code, refusal, address))
+        await context.abort(code, refusal.message, _details(code, refusal, peers))
     if isinstance(refusal, ProposalRefused | DiscoveryRefused):
         await context.abort(grpc.StatusCode.UNKNOWN, refusal.message)
     await context.abort(grpc.StatusCode.UNAVAILABLE, str(refusal))
 
 
-def _details(code: grpc.StatusCode, refused: GatewayRefused, address: str) -> tuple[tuple[str, bytes], ...]:
+def _details(code: grpc.StatusCode, refused: GatewayRefused, peers: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     if not refused.details:
         return ()
     status = status_pb2.Status(code=code.value[0], message=refused.message)
     for detail in refused.details:
         packed = any_pb2.Any()
-        packed.Pack(gateway_pb2.ErrorDetail(address=address, msp_id=detail.mspid, message=detail.message))
+        packed.Pack(gateway_pb2.ErrorDetail(address=peers[detail.mspid], msp_id=detail.mspid, message=detail.message))
         status.details.append(packed)
     return (("grpc-status-details-bin", status.SerializeToString()),)

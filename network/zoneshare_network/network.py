@@ -29,6 +29,7 @@ from zoneshare_protocols.fabric.policy import parse_policy
 from zoneshare_protocols.stub import Chaincode
 
 LOCK = "lock"
+_UNREADABLE = "proto: cannot parse invalid wire-format data"
 PEER, ADMIN, ORDERER = "peer0", "admin", "orderer0"
 
 
@@ -176,7 +177,7 @@ class EmbeddedNetwork:
             header = common_pb2.Payload.FromString(envelope.payload).header
             name = common_pb2.ChannelHeader.FromString(header.channel_header).channel_id
         except DecodeError:
-            info = "could not determine channel ID: error unmarshalling Payload"
+            info = f"could not determine channel ID: error unmarshalling Payload: {_UNREADABLE}"
             return ab_pb2.BroadcastResponse(status=common_pb2.BAD_REQUEST, info=info)
         orderer = self._orderers.get(name)
         if orderer is None:

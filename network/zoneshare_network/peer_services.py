@@ -1,6 +1,6 @@
 """The services of one organisation's peer: Endorser, Gateway, Deliver. gRPC's methods carry the protobuf's names."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -38,14 +38,15 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):  # type: ignore[misc]  # 
         try:
             return await self._calls.run(lambda: self._network.process_proposal(self._node.mspid, request))
         except LedgerFailed as refusal:
-            return await refuse(context, refusal, self._node.address)
+            return await refuse(context, refusal)
 
 
 class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
     """The gateway at the organisation's peer."""
 
-    def __init__(self, network: EmbeddedNetwork, node: Node, calls: Calls) -> None:
-        self._gateway, self._node, self._calls = Gateway(network, node.mspid), node, calls
+    def __init__(self, network: EmbeddedNetwork, node: Node, nodes: Sequence[Node], calls: Calls) -> None:
+        self._gateway, self._calls = Gateway(network, node.mspid), calls
+        self._addresses = {one.mspid: one.address for one in nodes}
 
     async def Evaluate(self, request: gateway_pb2.EvaluateRequest, context: Context) -> Any:
         return await self._answer(context, lambda: self._gateway.evaluate(request))
@@ -61,7 +62,7 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
         try:
             found = await self._calls.committed(channel, tx_id)
         except LedgerFailed as failure:
-            return await refuse(context, failure, self._node.address)
+            return await refuse(context, failure, self._addresses)
         return gateway_pb2.CommitStatusResponse(result=int(found.flag), block_number=found.block)
 
     async def ChaincodeEvents(
@@ -78,21 +79,21 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
         try:
             return await self._calls.run(serve)
         except LedgerFailed as refusal:
-            await refuse(context, refusal, self._node.address)
+            await refuse(context, refusal, self._addresses)
             raise
 
 
 class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):  # type: ignore[misc]  # generated
     """What the peer knows of the network."""
 
-    def __init__(self, discovery: Discovery, node: Node, calls: Calls) -> None:
-        self._discovery, self._node, self._calls = discovery, node, calls
+    def __init__(self, discovery: Discovery, calls: Calls) -> None:
+        self._discovery, self._calls = discovery, calls
 
     async def Discover(self, request: protocol_pb2.SignedRequest, context: Context) -> Any:
         try:
             return await self._calls.run(lambda: self._discovery.discover(request))
         except LedgerFailed as refusal:
-            return await refuse(context, refusal, self._node.address)
+            return await refuse(context, refusal)
 
 
 class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]  # generated

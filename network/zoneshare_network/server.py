@@ -95,9 +95,9 @@ class GatewayServer:
         if node.kind is Kind.ORDERER:
             ab_pb2_grpc.add_AtomicBroadcastServicer_to_server(OrdererService(network, calls), server)
             return
-        gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(network, node, calls), server)
+        gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(network, node, nodes, calls), server)
         peer_pb2_grpc.add_EndorserServicer_to_server(EndorserService(network, node, calls), server)
-        discovery = DiscoveryService(Discovery(network, node, nodes), node, calls)
+        discovery = DiscoveryService(Discovery(network, node, nodes), calls)
         protocol_pb2_grpc.add_DiscoveryServicer_to_server(discovery, server)
         events_pb2_grpc.add_DeliverServicer_to_server(DeliverService(network, calls), server)
 

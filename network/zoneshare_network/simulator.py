@@ -93,7 +93,10 @@ class SimulatedStub:
             raise Misuse("an event has a name")
         self.event = Event(self._call.chaincode, self._call.tx_id, name, payload)
 
-    def results(self) -> NamespaceSet:
+    def results(self) -> NamespaceSet | None:
+        """What was read and written; None where nothing was."""
+        if not (self._reads or self._ranges or self._writes):
+            return None
         return NamespaceSet(
             self._call.chaincode, tuple(self._reads.values()), tuple(self._ranges), tuple(self._writes.values())
         )
@@ -136,5 +139,8 @@ def simulate(call: ChaincodeCall, snapshot: Snapshot, chaincode: Chaincode, vers
     sequence = lifecycle.sequence_key(call.chaincode)
     defined = snapshot.get(lifecycle.NAMESPACE, sequence)
     reads = (Read(sequence, defined.version if defined else None),)
-    results = ReadWriteSet((NamespaceSet(lifecycle.NAMESPACE, reads), stub.results()))
+    spaces = [NamespaceSet(lifecycle.NAMESPACE, reads)]
+    if (touched := stub.results()) is not None:
+        spaces.append(touched)
+    results = ReadWriteSet(tuple(spaces))
     return Action(call.hash, call.chaincode, version, results, stub.event, response)
