@@ -40,7 +40,7 @@ class Books:
 
     balances: int
     escrows: int
-    """Deposits and bonds of channels, what macro-transactions hold, and what mining holds (fees, deposits, treasury)."""
+    """Channels' deposits and bonds, and what macro-transactions and mining (fees, deposits, treasury) hold."""
     locked: int
     """Outbound, not yet acknowledged or reclaimed."""
     issued: int
