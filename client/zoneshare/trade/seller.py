@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from zoneshare.ledger import LedgerUnavailable
 from zoneshare.stores import Store
 from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.catalogue import Catalogue
@@ -238,6 +239,7 @@ class Seller:
         request = buy.request
         staged: Sequence[bytes] = ()
         async with live.lock:
+            self._check_serving(live)
             item = self.catalogue.find(request.data)
             wares = live.made_for(request)
             if wares is None:
@@ -263,6 +265,7 @@ class Seller:
 
     async def _paid(self, connection: Connection, live: LiveChannel, states: list[SignedState]) -> None:
         async with live.lock:
+            self._check_serving(live)
             try:
                 keys, refused = await live.take(states, await self._earliest())
             except BaseException:
@@ -277,7 +280,11 @@ class Seller:
 
     async def _finish(self, connection: Connection, live: LiveChannel, message: Finish) -> None:
         """Sign T_n, post it, and answer when the ledger has settled the channel."""
+        if not message.state.state.final:
+            # Only T_n has no lock that could be over, and no key to release.
+            raise RuleBroken("not a final state", version=message.state.state.version)
         async with live.lock:
+            self._check_loaded(live)
             try:
                 _, refused = await live.take([message.state], 0)
             except BaseException:
@@ -290,6 +297,17 @@ class Seller:
         if guard is not None:
             await asyncio.wait([guard])
         await connection.send(Finished(live.newest))
+
+    def _check_loaded(self, live: LiveChannel) -> None:
+        """Raises LedgerUnavailable for a channel that was dropped from memory: two of one would each take payments."""
+        if self._live.get(live.id) is not live:
+            raise LedgerUnavailable("the channel must be taken up again", channel=live.id)
+
+    def _check_serving(self, live: LiveChannel) -> None:
+        """Raises as :meth:`_check_loaded`; RuleBroken for a settled channel, whose payments are worth nothing."""
+        self._check_loaded(live)
+        if live.entry.closed:
+            raise RuleBroken("the channel is settled", channel=live.id)
 
     async def _earliest(self) -> int:
         return self._clock.now_ms() + await asyncio.to_thread(lambda: self._party.home.margin)
@@ -310,8 +328,11 @@ class Seller:
         try:
             with self._alarms.of(channel) as changed:
                 await guard(self._party.home, self._clock, channel, holding, changed)
+            live = self._live.get(channel, live)
+            # From here on nothing is served; only then does it go out of the memory.
+            live.entry = replace(live.entry, closed=True)
+            await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, live.entry)])
             self._live.pop(channel, None)
-            await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, replace(live.entry, closed=True))])
         except ZoneshareError:
             log.exception("the channel %s is not guarded any more", channel)
         finally:
