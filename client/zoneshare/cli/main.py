@@ -69,6 +69,10 @@ def _channel(root: typer.Typer) -> None:
     _app("channel", "zoneshare.cli.channel")(root)
 
 
+def _epow(root: typer.Typer) -> None:
+    import_module("zoneshare.cli.epow").register(root)
+
+
 def _demo(root: typer.Typer) -> None:
     import_module("zoneshare.cli.demo").register(root)
 
@@ -82,6 +86,10 @@ _OWN: Mapping[str, Command] = {
     "seller": Command("Sell files.", _trade),
     "buy": Command("Buy a file, chunk by chunk.", _trade),
     "watchtower": Command("Answer old states for a device that sleeps.", _trade),
+    "coordinator": Command("Divide matrix products among a zone's miners.", _epow),
+    "mine": Command("Mine a zone's blocks by useful products.", _epow),
+    "multiply": Command("Multiply matrices by a zone's miners.", _epow),
+    "train": Command("Train on digits, every product by a zone's miners.", _epow),
     "demo": Command("Watch a file being sold, and four frauds fail.", _demo),
 }
 _HELP = {

@@ -76,7 +76,7 @@ class Miner:
         free_loops: bool = True,
     ) -> None:
         self._mining, self._identity, self._peers, self._address = mining, identity, peers, address
-        self._wanted, self._memory, self._free_loops = wanted, memory, free_loops
+        self.wanted, self._memory, self._free_loops = wanted, memory, free_loops
         self.tally = Tally()
         self.engine: Engine | None = None
         self._stopped = asyncio.Event()
@@ -94,7 +94,7 @@ class Miner:
     async def run(self) -> None:
         """Until :meth:`stop`. Raises what no second try can mend."""
         zone = await asyncio.to_thread(self._mining.zone)
-        self._wanted = zone.rules.max_claim if self._wanted is None else self._wanted
+        self.wanted = zone.rules.max_claim if self.wanted is None else self.wanted
         loop = asyncio.get_running_loop()
 
         def told(event: Won | Finished | Tip) -> None:
@@ -190,7 +190,7 @@ class Miner:
             await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
 
     async def _greet(self, connection: Connection) -> None:
-        await connection.send(Mine(self._wanted or 0))
+        await connection.send(Mine(self.wanted or 0))
         welcome = await connection.receive(Welcome)
         if welcome.zone.coordinator != connection.peer.account:
             raise NotAllowed("that is not the zone's coordinator", account=connection.peer.account)

@@ -1,0 +1,285 @@
+"""From a device's folder to its coordinator, miner or source, and running them."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoneshare import enrolment
+from zoneshare.accounts import Accounts
+from zoneshare.cli.common import plain
+from zoneshare.device import Device
+from zoneshare.epow.book import Book
+from zoneshare.epow.coordinator import Coordinator
+from zoneshare.epow.ledger import Mining as MiningLedger
+from zoneshare.epow.miner import Miner
+from zoneshare.epow.setup import set_up_mining
+from zoneshare.epow.show import Live
+from zoneshare.epow.source import Source
+from zoneshare.identity import Identity
+from zoneshare.trade.peers import PeerBook
+from zoneshare_protocols.epow.exact import sum_limit
+from zoneshare_protocols.epow.ledger import MiningZone
+from zoneshare_protocols.epow.records import MiningRules, Mode
+from zoneshare_protocols.errors import Misuse, NotFound
+
+
+NICE = 10
+"""A miner is never idle: whatever else runs on its machine goes first."""
+
+
+class Rules(NamedTuple):
+    """Of ``coordinator init``; ``block_time`` in seconds, ``levy`` and ``margin`` in percent."""
+
+    basic: int
+    block_time: float
+    draws: int
+    max_claim: int
+    block_reward: int
+    levy: float
+    margin: float
+    penalty: int
+    mode: Mode
+
+
+class Mining(NamedTuple):
+    """Of ``mine``; ``memory`` in bytes."""
+
+    coordinator: tuple[str, int]
+    claim: int | None
+    deposit: int | None
+    memory: int
+    free_loops: bool
+    seconds: float | None
+
+
+class Party(NamedTuple):
+    """A device on the mining ledger of its zone."""
+
+    identity: Identity
+    mining: MiningLedger
+    peers: PeerBook
+
+
+@contextlib.contextmanager
+def party(folder: Path) -> Iterator[Party]:
+    """Blocks: asks the registry and the zone."""
+    with Device.open(folder) as device:
+        ledger = device.ledger()
+        yield Party(device.identity, MiningLedger(ledger), PeerBook(Accounts(ledger).trusts()))
+
+
+def set_up(network: Path, folder: Path, coordinator: str, rules: Rules, dispute: int) -> MiningZone:
+    """By the administrators of the network in a folder."""
+    with Device.open(folder) as device:
+        channel = device.ledger().channel
+    made = MiningRules(
+        1,
+        basic=rules.basic,
+        block_time=int(rules.block_time * 1000),
+        initial=rules.draws << 16,
+        mode=rules.mode,
+        max_claim=rules.max_claim,
+        least_claim=min(rules.max_claim, sum_limit(rules.basic)),
+        block_reward=rules.block_reward,
+        levy=int(rules.levy * 10_000),
+        margin=int(rules.margin * 10_000),
+        penalty=rules.penalty,
+    )
+    members = enrolment.organisations(network)
+    with ExitStack() as opened:
+        admins = [opened.enter_context(enrolment.operator(network, f"admin.{o}", o, "admin")) for o in members]
+        return set_up_mining([admin.ledger(channel) for admin in admins], coordinator, made, dispute * 1000)
+
+
+async def serve(
+    folder: Path, address: tuple[str, int], deposit: int, patience: float, ready: Callable[[int], None]
+) -> None:
+    """Coordinate until SIGINT or SIGTERM; ``ready`` gets the port."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    with party(folder) as me, contextlib.closing(Book(folder / "coordinator")) as book:
+        _deposit(me, deposit)
+        coordinator = Coordinator(me.mining, me.identity, me.peers, book, patience=patience)
+        stop = _signals()
+        try:
+            ready(await coordinator.start(*address))
+            ends = [asyncio.create_task(stop.wait()), asyncio.create_task(coordinator.wait())]
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for each in ends:
+                each.cancel()
+            for each in done:
+                each.result()
+        finally:
+            await coordinator.stop()
+
+
+async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:
+    """Mine until SIGINT, SIGTERM or its time is over; what came of it."""
+    os.nice(NICE)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    with party(folder) as me:
+        needed = me.mining.zone().rules.penalty
+        _deposit(me, needed if options.deposit is None else options.deposit)
+        miner = Miner(
+            me.mining, me.identity, me.peers, options.coordinator,
+            wanted=options.claim, memory=options.memory, free_loops=options.free_loops,
+        )  # fmt: skip
+        stop = _signals()
+        loop = asyncio.get_running_loop()
+        if options.seconds is not None:
+            loop.call_later(options.seconds, stop.set)
+        running = asyncio.create_task(miner.run())
+        stopping = asyncio.create_task(stop.wait())
+        with Live(folder.name, miner, quiet):
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        miner.stop()
+        stopping.cancel()
+        await running
+    return summary(miner)
+
+
+def summary(miner: Miner) -> dict[str, Any]:
+    """What came of the mining, in values."""
+    if miner.engine is None:
+        raise Misuse("the miner never began")
+    meter = miner.engine.meter
+    return {
+        "verified": miner.tally.verified,
+        "blocks": miner.tally.blocks,
+        "stale": miner.tally.stale,
+        "taken": len(miner.tally.taken),
+        "useful": meter.useful,
+        "rate": (meter.nsubs + meter.free_loops) / max(meter.elapsed, 1e-9),
+        "product": meter.product,
+        "involved": meter.involved,
+        "free": meter.free,
+        "nsubs": meter.nsubs,
+        "seconds": meter.elapsed,
+    }
+
+
+async def multiply(
+    folder: Path, address: tuple[str, int], factors: list[Path], out: Path, fee: int | None
+) -> dict[str, Any]:
+    """The product of .npy files into another. Raises Misuse for files that cannot be read or written."""
+    if not out.absolute().parent.is_dir():
+        raise Misuse(f"there is no folder {out.absolute().parent}")
+    matrices = [read_matrix(path) for path in factors]
+    began = time.perf_counter()
+    with party(folder) as me:
+        source = Source(me.mining, me.identity, me.peers, address)
+        try:
+            result = await source.multiply(matrices, fee=fee)
+            task = source.tasks[-1]
+            np.save(out, result, allow_pickle=False)
+            await source.accept()
+            record = await asyncio.to_thread(me.mining.task, task)
+        finally:
+            await source.close()
+    return {
+        "out": str(out),
+        "rows": result.shape[0],
+        "columns": result.shape[1],
+        "task": task.hex(),
+        "nsubs": record.verified,
+        "fee": record.task.fee,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+async def train(folder: Path, address: tuple[str, int], steps: int, fee: int | None) -> dict[str, Any]:
+    """Train by the miners, locally with the same bits, and in float."""
+    from zoneshare.epow import training
+
+    began = time.perf_counter()
+    digits = training.load_digits()
+    with party(folder) as me:
+        source = Source(me.mining, me.identity, me.peers, address)
+        try:
+            mined = await training.train(digits, training.mined(source, fee), steps)
+            products = len(source.tasks)
+            await source.accept()
+        finally:
+            await source.close()
+    local = await training.train(digits, training.local, steps)
+    return {
+        "mined": mined.accuracy,
+        "local": local.accuracy,
+        "same": mined.fingerprint == local.fingerprint,
+        "real": (await training.train_float(digits, steps)).accuracy,
+        "products": products,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def look(folder: Path, what: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Heads and rows of what the ledger has. Raises Misuse."""
+    with party(folder) as me:
+        match what:
+            case "zone":
+                zone, pool, tip = me.mining.zone(), me.mining.pool(), me.mining.tip()
+                values = {
+                    **plain(zone.rules),
+                    **plain(pool),
+                    "height": tip.height,
+                    "difficulty": tip.difficulty / 65536,
+                }
+                return ("name", "value"), list(values.items())
+            case "blocks":
+                heads = ("height", "miner", "loop", "reward", "difficulty", "hash")
+                kinds = {True: "task-involved", False: "task-free"}
+                return heads, [
+                    (b.tip.height, b.header.miner, kinds[hasattr(b.header.work, "task")], b.reward,
+                     round(b.difficulty * b.scale / 2**48, 2), b.hash.hex()[:16])
+                    for b in me.mining.blocks()
+                ]  # fmt: skip
+            case "tasks":
+                heads = ("task", "source", "status", "verified", "fee", "held")
+                return heads, [
+                    (t.task.id.hex(), t.task.source, t.status.value, t.verified, t.task.fee, t.escrow + t.margin)
+                    for t in me.mining.tasks()
+                ]
+            case "miners":
+                heads = ("miner", "verified", "earned", "blocks", "fakes", "deposit")
+                return heads, [
+                    (m.account, m.verified, m.earned, m.blocks, m.fakes, m.deposit) for m in me.mining.miners()
+                ]
+    raise Misuse(f"not zone, blocks, tasks or miners: {what!r}")
+
+
+def read_matrix(path: Path) -> NDArray[Any]:
+    """A .npy file's array. Raises Misuse; what is in it, the rules judge."""
+    try:
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+    except FileNotFoundError as cause:
+        raise Misuse(f"no such file: {path}") from cause
+    except (ValueError, OSError, EOFError) as cause:
+        raise Misuse(f"{path} is no .npy file of numbers") from cause
+    return found
+
+
+def _deposit(me: Party, amount: int) -> None:
+    """Bring the deposit up to ``amount``, and register."""
+    try:
+        present = me.mining.miner(me.identity.account).deposit
+    except NotFound:
+        me.mining.register(amount)
+        return
+    if present < amount:
+        me.mining.register(amount - present)
+
+
+def _signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
