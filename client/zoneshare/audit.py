@@ -8,10 +8,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from zoneshare.accounts import Accounts
 from zoneshare.epow.ledger import Mining
-from zoneshare.escrows import Escrows, escrowed
+from zoneshare.escrows import Escrows
 from zoneshare.ledger import Ledger
 from zoneshare.macros import Macros, held
 from zoneshare_protocols.errors import NotConserved
+from zoneshare_protocols.sharing.escrow import escrowed
 from zoneshare_protocols.sharing.money import Books, check_conserved
 from zoneshare_protocols.sharing.records import Inbound, InboundStatus, Outbound, OutboundStatus
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from zoneshare.calls import Contract
-from zoneshare_protocols.sharing.records import Channel, Phase
+from zoneshare_protocols.sharing.records import Channel
 
 
 class Escrows(Contract):
@@ -17,8 +17,3 @@ class Escrows(Contract):
 
     def channels(self) -> Iterator[Channel]:
         return self.pages(Channel, "channels")
-
-
-def escrowed(channel: Channel) -> int:
-    """What a channel holds: deposit and bonds, until it is settled."""
-    return 0 if channel.phase is Phase.SETTLED else channel.terms.deposit + channel.bond

@@ -13,7 +13,7 @@ from zoneshare.trade.entries import (
     BuyerTrade,
     chunk_key,
 )
-from zoneshare.trade.journal import Journal
+from zoneshare.trade.journal import Entry, Journal
 from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import NotFound, RuleBroken
 from zoneshare_protocols.sharing.channel import check_signed, initial_state
@@ -52,6 +52,16 @@ class BuyerBook:
     def keys(self, trade: bytes) -> dict[int, bytes]:
         """The keys of a trade that A has found right, by chunk."""
         return {int(name[-10:]): key for name, key in self._journal.scan(KEY, bytes, chunk_key(trade, 0)[:-10])}
+
+    def leavings(self, channel: str) -> list[Entry]:
+        """What deletes from the journal what a settled channel needs no more: what A signed, and the keys and leaves of
+        the files that are whole."""
+        entries = self._journal.deletions(SENT, f"{channel}/")
+        for trade in self.trades(channel):
+            if trade.done and len(self.keys(trade.trade)) == trade.request.chunks:
+                entries.append(Entry(LEAVES, trade.trade.hex(), None))
+                entries += self._journal.deletions(KEY, chunk_key(trade.trade, 0)[:-10])
+        return entries
 
     def newest(self, entry: BuyerChannel) -> SignedState:
         """The newest state that both have signed: tx4 at first."""

@@ -27,7 +27,7 @@ from zoneshare.trade.wire import Connection, expect
 from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import BadProof, NotAllowed, RuleBroken
 from zoneshare_protocols.sharing.channel import check_signed, initial_state
-from zoneshare_protocols.sharing.chunkcipher import check_leaves
+from zoneshare_protocols.sharing.chunkcipher import check_leaves, check_sizes
 from zoneshare_protocols.sharing.envelope import Opener
 from zoneshare_protocols.sharing.keys import check_signature, sign
 from zoneshare_protocols.sharing.records import ChannelTerms, ChunkLeaf, Commitment, SignedState, TradeSecret
@@ -97,6 +97,7 @@ class Dialogue:
         opener = Opener(self._party.keys.envelope, committed.trade, committed.enc)
         secret = decode(TradeSecret, opener.open(0, committed.sealed_secret))
         await asyncio.to_thread(check_leaves, commitment, leaves, secret)
+        check_sizes(leaves, entry.size, entry.chunk_size)
         entry = BuyerTrade(
             request=request,
             signature=entry.signature,

@@ -67,6 +67,7 @@ class BuyerEnding:
             [
                 Entry.of(BUYER_CHANNEL, entry.terms.channel, replace(entry, closed=True)),
                 *(Entry.of(BUYER_TRADE, digest(trade.request).hex(), trade) for trade in over),
+                *self._book.leavings(entry.terms.channel),
             ]
         )
 

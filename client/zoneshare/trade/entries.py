@@ -4,15 +4,13 @@ from typing import Annotated
 
 import msgspec
 
-from zoneshare_protocols.codec import Count, Digest, Key32, Name, Record, Signature
+from zoneshare_protocols.codec import Count, Key32, Record, Signature
 from zoneshare_protocols.sharing.records import ChannelTerms, Commitment, Request, RevealedKey, SignedState, TradeSecret
 
 BUYER_CHANNEL = "buyer-channel"
 BUYER_TRADE = "buyer-trade"
 SELLER_CHANNEL = "seller-channel"
 SELLER_TRADE = "seller-trade"
-REQUEST = "request"
-"""Under the request's digest: the trade (its commitment's digest) that B made for it."""
 STATE = "state"
 """Under the channel: the newest SignedState that both have signed."""
 SENT = "sent"
@@ -86,13 +84,6 @@ class Watched(Record, frozen=True, tag="watched/1"):
     terms: ChannelTerms
     state: SignedState
     keys: tuple[RevealedKey, ...]
-
-
-class Made(Record, frozen=True, tag="made/1"):
-    """The trade made for a request."""
-
-    channel: Name
-    trade: Digest
 
 
 def chunk_key(trade: bytes, index: int) -> str:

@@ -96,6 +96,14 @@ class Journal:
             ).fetchall()
         return [(key, decode(record, value)) for key, value in rows]
 
+    def deletions(self, kind: str, prefix: str = "") -> list[Entry]:
+        """What deletes all records of a kind whose keys begin with ``prefix``."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT key FROM journal WHERE kind=? AND key>=? AND key<?", (kind, prefix, prefix + "\U0010ffff")
+            ).fetchall()
+        return [Entry(kind, key, None) for (key,) in rows]
+
     def write(self, *entries: Entry) -> None:
         """On the disk, all or nothing, when this returns. Raises JournalFailed."""
         write = _Write(entries)

@@ -79,6 +79,11 @@ class LiveChannel:
             Entry.of(LEAVES, wares.trade.hex(), wares.leaves),
         ]
 
+    def leavings(self) -> list[Entry]:
+        """What deletes from the journal what a settled channel needs no more: its trades, their secrets and leaves."""
+        trades = self._journal.deletions(SELLER_TRADE, f"{self.id}/")
+        return [*trades, *(Entry(LEAVES, trade.hex(), None) for trade in self._wares)]
+
     async def take(self, states: list[SignedState], earliest: int) -> tuple[list[Key], ZoneshareError | None]:
         """T_i after T_i: written down under one fsync, then answered. With the first refusal, what came before counts.
 

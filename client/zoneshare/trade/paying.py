@@ -13,7 +13,7 @@ from zoneshare.trade.messages import Key, Pay
 from zoneshare.trade.moment import Clock
 from zoneshare.trade.partial import PartialFile
 from zoneshare.trade.wire import Connection
-from zoneshare_protocols.errors import DataCorrupt, Misuse, RuleBroken
+from zoneshare_protocols.errors import BadProof, DataCorrupt, Misuse, RuleBroken
 from zoneshare_protocols.sharing.chunkcipher import open_chunk, plain_hash
 from zoneshare_protocols.sharing.envelope import Opener
 from zoneshare_protocols.sharing.payer import PayerSide
@@ -50,13 +50,18 @@ class Goods:
         return self.entry.secret
 
     def fetch(self, index: int) -> bytes:
-        """The ciphertext, checked, and kept until the chunk is done. Blocks. Raises what the store raises."""
+        """The ciphertext, checked, and kept until the chunk is done. Blocks.
+
+        Raises what the store raises; BadProof for another size than B committed to, which may be too long to complain.
+        """
         held = self.partial.kept(index)
         leaf = self.leaves[index]
         name = cid.from_digest(leaf.cid)
         if held is not None and cid.of(held) == name:
             return held
         ciphertext = self.store.get(name)
+        if len(ciphertext) != leaf.size:
+            raise BadProof("a chunk is not of the size committed to", index=index, size=leaf.size)
         self.partial.keep(index, ciphertext)
         return ciphertext
 

@@ -191,6 +191,8 @@ class Seller:
             entry = SellerChannel(found.terms, message.payer_signature, False)
             await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, entry)])
         self._check_parties(connection, entry.terms)
+        if entry.closed:
+            raise RuleBroken("the channel is settled", channel=channel)
         live = await self._load(channel)
         self._guard(live)
         if isinstance(message, Resume):
@@ -329,9 +331,9 @@ class Seller:
             with self._alarms.of(channel) as changed:
                 await guard(self._party.home, self._clock, channel, holding, changed)
             live = self._live.get(channel, live)
-            # From here on nothing is served; only then does it go out of the memory.
+            # From here on nothing is served; only then does it go out of the journal and the memory.
             live.entry = replace(live.entry, closed=True)
-            await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, live.entry)])
+            await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, live.entry), *live.leavings()])
             self._live.pop(channel, None)
         except ZoneshareError:
             log.exception("the channel %s is not guarded any more", channel)

@@ -102,8 +102,8 @@ class Connection:
 
     async def receive_one(self, timeout: float | None = None) -> Message:
         """The next message; raises as :meth:`receive_many`."""
-        first, *rest = await self.receive_many(timeout)
-        self._ready = rest
+        first: Message
+        first, *self._ready = await self.receive_many(timeout)
         return first
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.trade.rig import BOND, CHUNK, MONEY, PRICE, WRITES, Rig
+from zoneshare.trade.entries import KEY, LEAVES, SELLER_TRADE, SENT
 
 
 @pytest.fixture
@@ -26,6 +27,8 @@ def test_two_files_over_one_channel(rig: Rig) -> None:
         assert (rig.folder / "bought.bin").read_bytes() == first.read_bytes()
         assert (rig.folder / "more.got").read_bytes() == second.read_bytes()
         assert again.spent == 53 * PRICE
+        assert rig.journals["alice"].deletions(KEY)
+        assert rig.journals["bob"].deletions(SELLER_TRADE)
         settled = await buyer.close(receipt.channel)
         assert (settled.paid, settled.returned) == (53 * PRICE + 2 * BOND, 1000 - 53 * PRICE)
         assert rig.money == (MONEY - 53 * PRICE, MONEY + 53 * PRICE)
@@ -35,5 +38,7 @@ def test_two_files_over_one_channel(rig: Rig) -> None:
         ):
             assert [function for place, function in WRITES if place == zone] == writes
         await seller.stop()
+        for name in ("alice", "bob"):
+            assert [kind for kind in (KEY, LEAVES, SENT, SELLER_TRADE) if rig.journals[name].deletions(kind)] == []
 
     asyncio.run(play())
