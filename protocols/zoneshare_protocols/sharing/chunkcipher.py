@@ -92,6 +92,14 @@ def check_leaves(commitment: Commitment, leaves: Sequence[ChunkLeaf], secret: Tr
         raise BadProof("the leaves are not of the data asked for")
 
 
+def check_sizes(leaves: Sequence[ChunkLeaf], size: int, chunk_size: int) -> None:
+    """Whether the chunks put together are a file of ``size`` bytes, ``chunk_size`` each but for the last: D says only
+    what is in them. Raises BadProof."""
+    *full, last = (leaf.size - TAG for leaf in leaves)
+    if any(each != chunk_size for each in full) or last > chunk_size or len(full) * chunk_size + last != size:
+        raise BadProof("the chunks are not of the size offered", size=size, chunk_size=chunk_size)
+
+
 def check_revealed(commitment: Commitment, revealed: RevealedKey) -> None:
     """Raises BadProof unless ``revealed`` is the key tx5 commits to for its chunk."""
     leaf = revealed.leaf
