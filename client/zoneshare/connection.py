@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from zoneshare.failover import FailoverTransport
 from zoneshare.gateway import GatewayLedger, now_ms
 from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.hfc import profile as hfc_profile
@@ -22,7 +23,7 @@ ADAPTERS = ("gateway", "hfc")
 
 
 class Profile:
-    """What of a connection profile the adapters need: a peer's endpoint, its TLS roots, the channels; hfc all nodes."""
+    """What of a connection profile the adapters need: the client's own organisation's peers, the channels."""
 
     def __init__(self, data: bytes, base: Path) -> None:
         """``base`` is where relative paths in the profile start. Raises Misuse for what is no profile."""
@@ -30,16 +31,14 @@ class Profile:
         try:
             profile = json.loads(data)
             home = profile["organizations"][profile["client"]["organization"]]
-            peer = profile["peers"][home["peers"][0]]
-            scheme, _, self.endpoint = str(peer["url"]).rpartition("://")
-            self.tls_roots = hfc_profile.pem(peer["tlsCACerts"], base)
-            self.server_name: str | None = peer.get("grpcOptions", {}).get("ssl-target-name-override")
+            self.peers = tuple(hfc_profile.node(name, profile["peers"][name], base) for name in home["peers"])
+            """An evaluate is answered by one peer, unsigned: only the own organisation's are asked."""
             self.channels: tuple[str, ...] = tuple(profile.get("channels", {}))
             self.adapter = os.environ.get(ADAPTER) or profile["client"].get("x-adapter", ADAPTERS[0])
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as cause:
             raise Misuse(f"{path} is not a connection profile: {type(cause).__name__} {cause}") from cause
-        if scheme != "grpcs":
-            raise Misuse(f"{path}: a peer is reached by grpcs:// only", url=str(peer["url"]))
+        if not self.peers:
+            raise Misuse(f"{path} names no peer of the client's own organisation")
         if self.adapter not in ADAPTERS:
             raise Misuse(f"no such adapter; there are {', '.join(ADAPTERS)}", adapter=str(self.adapter))
         self._profile, self._base = profile, base
@@ -48,7 +47,8 @@ class Profile:
         """By the adapter that the environment or the profile chooses. Raises Misuse where the profile lacks nodes."""
         if self.adapter == "hfc":
             return HfcTransport(Worker(hfc_profile.network(self._profile, self._base)), identity)
-        return GrpcTransport(self.endpoint, self.tls_roots, self.server_name)
+        peers = [GrpcTransport(peer.endpoint, peer.tls_roots, peer.server_name or None) for peer in self.peers]
+        return peers[0] if len(peers) == 1 else FailoverTransport(peers)
 
 
 class Connection:

@@ -12,7 +12,7 @@ from zoneshare.ledger import ChaincodeEvent
 from zoneshare.refusals import refusal
 from zoneshare.transport import EventCall, Transport, TransportFailure
 
-_LOST = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
+_LOST = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Between attempts to connect again, in seconds; after the last the failure is raised."""
 

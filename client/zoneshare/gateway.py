@@ -10,14 +10,20 @@ from typing import Any, TypeVar
 from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
 from fabric_protos.peer import proposal_pb2, transaction_pb2
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random_exponential,
+)
 
 from zoneshare.events import GatewayEvents
 from zoneshare.identity import Identity
 from zoneshare.ledger import BadAnswer, Committed, CommitUnknown, Conflict
 from zoneshare.refusals import UNCLEAR, VALID, invalid, refusal
 from zoneshare.transport import Transport, TransportFailure
-from zoneshare_protocols.errors import RuleBroken
+from zoneshare_protocols.errors import NotFound, RuleBroken
 from zoneshare_protocols.fabric import proposal as proposals
 from zoneshare_protocols.fabric import transaction as transactions
 from zoneshare_protocols.fabric.endorsement import verify_endorsement
@@ -59,6 +65,8 @@ class Retries:
 
     conflicts: int = 10
     unclear: int = 3
+    lagging: int = 7
+    """Of an endorsed query for what is not found: an endorser may be some blocks behind. 1.3 s in all."""
     pause: float = 0.02
     longest: float = 1.0
 
@@ -122,7 +130,14 @@ class GatewayLedger:
 
     def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
         """The gateway's Endorse without Submit: the endorsers sign, nothing is ordered."""
-        return self._again(self._query_once, function, args)
+        again = Retrying(
+            retry=retry_if_exception_type(NotFound),
+            stop=stop_after_attempt(self._retries.lagging),
+            wait=wait_exponential(multiplier=self._retries.pause, max=self._retries.longest),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return again(lambda: self._again(self._query_once, function, args))
 
     def _query_once(self, function: str, args: tuple[bytes, ...]) -> EndorsedQuery:
         proposal, tx_id = self._proposal(function, args, None)

@@ -16,10 +16,10 @@ from zoneshare_protocols.errors import LedgerFailed, Misuse
 def test_our_client_finds_its_own_organisations_gateway(compose_site: Site, number: int, endpoint: str) -> None:
     home = compose_site.topology.organisations[number]
     found = Profile(profiles.encoded(compose_site, home), compose_site.folder)
-    assert found.endpoint == endpoint
+    assert [peer.endpoint for peer in found.peers] == [endpoint, endpoint.replace("10", "20")]
     assert found.channels == ("registry", "zone-a", "zone-b")
-    assert found.server_name == f"peer0.{home.name}"
-    x509.load_pem_x509_certificate(found.tls_roots)
+    assert [peer.server_name for peer in found.peers] == [f"peer0.{home.name}", f"peer1.{home.name}"]
+    x509.load_pem_x509_certificate(found.peers[0].tls_roots)
 
 
 def test_what_a_profile_names_it_also_describes(compose_site: Site) -> None:
@@ -44,7 +44,7 @@ def test_a_device_enrols_with_a_native_network_that_has_no_fabric_ca(native_site
     certificate = x509.load_pem_x509_certificate(made.certificate)
     assert made.mspid == "Org2MSP"
     assert certificate.subject.rfc4514_string() == "CN=alice,OU=client,O=Org2MSP"
-    assert Profile(made.profile, native_site.folder).endpoint == "127.0.0.1:7210"
+    assert Profile(made.profile, native_site.folder).peers[0].endpoint == "127.0.0.1:7210"
 
 
 def test_bad_enrolments_are_refused(native_site: Site, compose_site: Site) -> None:

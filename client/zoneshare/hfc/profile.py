@@ -1,6 +1,6 @@
 """The nodes that a common connection profile names, for the hfc worker."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ def network(profile: Mapping[str, Any], base: Path) -> Network:
         home = profile["client"]["organization"]
         organisations = profile["organizations"]
         peers = [
-            tuple(_node(name, profile["peers"][name], base) for name in organisations[each].get("peers", ()))
+            tuple(node(name, profile["peers"][name], base) for name in organisations[each].get("peers", ()))
             for each in (home, *(other for other in organisations if other != home))
         ]
-        orderers = tuple(_nodes(profile.get("orderers", {}), base))
+        orderers = tuple(node(name, each, base) for name, each in profile.get("orderers", {}).items())
     except (KeyError, TypeError, AttributeError, OSError) as cause:
         raise Misuse(f"not a connection profile for hfc: {type(cause).__name__} {cause}") from cause
     if not orderers:
@@ -30,17 +30,13 @@ def network(profile: Mapping[str, Any], base: Path) -> Network:
     return Network(tuple(each for each in peers if each), orderers)
 
 
-def _nodes(nodes: Mapping[str, Any], base: Path) -> Iterable[Node]:
-    for name, node in nodes.items():
-        yield _node(name, node, base)
-
-
-def _node(name: str, node: Mapping[str, Any], base: Path) -> Node:
-    scheme, _, endpoint = str(node["url"]).rpartition("://")
+def node(name: str, said: Mapping[str, Any], base: Path) -> Node:
+    """A node of the profile. Raises Misuse where it is not reached by TLS, KeyError and OSError for what is missing."""
+    scheme, _, endpoint = str(said["url"]).rpartition("://")
     if scheme != "grpcs":
-        raise Misuse("peers and orderers are reached by grpcs:// only", url=str(node["url"]))
-    server_name = node.get("grpcOptions", {}).get("ssl-target-name-override") or ""
-    return Node(name, endpoint, pem(node["tlsCACerts"], base), server_name)
+        raise Misuse("peers and orderers are reached by grpcs:// only", url=str(said["url"]))
+    server_name = said.get("grpcOptions", {}).get("ssl-target-name-override") or ""
+    return Node(name, endpoint, pem(said["tlsCACerts"], base), server_name)
 
 
 def pem(source: Mapping[str, Any], base: Path) -> bytes:

@@ -186,9 +186,9 @@ def _changed(**peer: Any) -> bytes:
 
 def test_profiles(tmp_path: Path) -> None:
     (tmp_path / "tls.pem").write_bytes(b"FROM A FILE")
-    profile = Profile(_changed(tlsCACerts={"path": "tls.pem"}), tmp_path)
-    assert (profile.endpoint, profile.tls_roots, profile.server_name) == ("127.0.0.1:1", b"FROM A FILE", None)
-    named = Profile(_changed(grpcOptions={"ssl-target-name-override": "peer0.org1"}), tmp_path)
+    (peer,) = Profile(_changed(tlsCACerts={"path": "tls.pem"}), tmp_path).peers
+    assert (peer.endpoint, peer.tls_roots, peer.server_name) == ("127.0.0.1:1", b"FROM A FILE", "")
+    (named,) = Profile(_changed(grpcOptions={"ssl-target-name-override": "peer0.org1"}), tmp_path).peers
     assert named.server_name == "peer0.org1"
 
 
