@@ -44,7 +44,7 @@ class HfcTransport:
         self._nonce = nonce
 
     def evaluate(self, request: gateway_pb2.EvaluateRequest, timeout: float) -> gateway_pb2.EvaluateResponse:
-        """One peer's answer, of the own organisation while one of its peers answers."""
+        """The answer of one of the own organisation's peers."""
         (answer,) = self._parts(Evaluate(wire.write(request.proposed_transaction)), timeout)
         return gateway_pb2.EvaluateResponse(result=_response(answer).response)
 

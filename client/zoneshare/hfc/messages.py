@@ -30,7 +30,7 @@ class Network(Record, frozen=True, tag="hfc/network/1"):
 
 
 class Evaluate(Record, frozen=True, tag="hfc/evaluate/1"):
-    """A peer.SignedProposal for one peer, the own organisation's first: Answer with its ProposalResponse."""
+    """A peer.SignedProposal for a peer of the own organisation: Answer with its ProposalResponse."""
 
     proposal: bytes
 

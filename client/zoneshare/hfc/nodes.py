@@ -4,8 +4,8 @@ hfc notices neither a refused nor a divergent endorsement, and sends to one orde
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import grpc
 from hfc.fabric.orderer import Orderer
@@ -21,43 +21,39 @@ FIRST_ERROR = 400
 """Status from which on a chaincode's response is an error, and not endorsed."""
 BUSY = "SERVICE_UNAVAILABLE"
 
+T = TypeVar("T", Peer, Orderer)
+R = TypeVar("R")
+
 
 class Nodes:
     """Make it inside the running event loop: hfc's connections belong to it."""
 
     def __init__(self, network: Network) -> None:
-        self.organisations = tuple(tuple(_peer(node) for node in peers) for peers in network.peers)
-        self.peers = tuple(peer for peers in self.organisations for peer in peers)
-        """The own organisation's first."""
-        self._orderers = [
+        organisations = [[_peer(node) for node in peers] for peers in network.peers]
+        self.peers = tuple(organisations[0])
+        """The own organisation's: who answers alone, and who delivers blocks, is believed."""
+        self._evaluating = list(self.peers)
+        self._endorsing = organisations
+        self._ordering = [
             Orderer(node.name, node.endpoint, node.tls_roots, opts=_options(node)) for node in network.orderers
         ]
 
-    async def evaluate(self, proposal: bytes) -> bytes:
-        """The first answer of a peer, whatever its status."""
-        answer = await _first(self.peers, proposal)
+    async def evaluate(self, proposal: bytes, limit_s: float) -> bytes:
+        """The first answer of a peer of the own organisation, whatever its status."""
+        answer = await _first(self._evaluating, _proposing(proposal), limit_s)
         return bytes(answer.SerializeToString())
 
-    async def endorse(self, proposal: bytes) -> tuple[bytes, ...]:
+    async def endorse(self, proposal: bytes, limit_s: float) -> tuple[bytes, ...]:
         """One successful answer of each organisation, all with the same payload."""
-        answers = await asyncio.gather(*(_first(peers, proposal) for peers in self.organisations))
+        ask = _proposing(proposal)
+        answers = await asyncio.gather(*(_first(peers, ask, limit_s) for peers in self._endorsing))
         _check(answers)
         return tuple(answer.SerializeToString() for answer in answers)
 
-    async def broadcast(self, envelope: bytes) -> None:
+    async def broadcast(self, envelope: bytes, limit_s: float) -> None:
         """To the first orderer that takes it. An id is valid on a ledger once, so a second copy does no harm."""
         message = common_pb2.Envelope.FromString(envelope)
-        failure = Failure("UNAVAILABLE", "the connection profile names no orderer")
-        for orderer in tuple(self._orderers):
-            try:
-                return await _send(orderer, message)
-            except Failure as cause:
-                failure = cause
-                if failure.code not in AGAIN:
-                    raise
-                if self._orderers[0] is orderer:  # the others first, from now on
-                    self._orderers.append(self._orderers.pop(0))
-        raise failure
+        await _first(self._ordering, lambda orderer: _send(orderer, message), limit_s)
 
 
 def deliver(peer: Peer, seek: bytes) -> Any:
@@ -85,17 +81,38 @@ async def blocks(stream: Any, peer: Peer) -> AsyncIterator[bytes]:
     raise Failure("UNAVAILABLE", f"{peer.name} ended the blocks")
 
 
-async def _first(peers: Sequence[Peer], proposal: bytes) -> Any:
+async def _first(nodes: list[T], ask: Callable[[T], Awaitable[R]], limit_s: float) -> R:
+    """What the first node says that can be asked; who cannot goes to the end of the list.
+
+    Each may take half of the time that is left, the last all of it. Raises Failure.
+    """
+    now = asyncio.get_running_loop().time
+    failure, until = Failure("UNAVAILABLE", "the connection profile names no such node"), now() + limit_s
+    for place, node in enumerate(tuple(nodes), 1):
+        left = until - now()
+        try:
+            return await asyncio.wait_for(ask(node), left if place == len(nodes) else left / 2)
+        except TimeoutError:
+            failure = Failure("DEADLINE_EXCEEDED", f"{node.name} does not answer")
+        except Failure as cause:
+            failure = cause
+            if failure.code not in AGAIN:
+                raise
+        if nodes[0] is node:
+            nodes.append(nodes.pop(0))
+    raise failure
+
+
+def _proposing(proposal: bytes) -> Callable[[Peer], Awaitable[Any]]:
     signed = proposal_pb2.SignedProposal.FromString(proposal)
-    failure = Failure("UNAVAILABLE", "the connection profile names no peer")
-    for peer in peers:
+
+    async def ask(peer: Peer) -> Any:
         try:
             return await peer.send_proposal(signed)
         except grpc.RpcError as error:
-            failure = of_rpc(error, peer.name)
-            if failure.code not in AGAIN:
-                raise failure from error
-    raise failure
+            raise of_rpc(error, peer.name) from error
+
+    return ask
 
 
 def _check(answers: Sequence[Any]) -> None:

@@ -20,7 +20,7 @@ from zoneshare.hfc.messages import Verdict
 REMEMBERED = 10_000
 """Transactions; the oldest are forgotten first, and asked for by their ids then."""
 DUPLICATE = "DUPLICATE_TXID"
-READY_S = 5.0
+READY_S = 2.0
 """For a peer to deliver the newest block, in seconds."""
 
 
@@ -29,7 +29,7 @@ class Verdicts:
 
     def __init__(self, channel: str, peers: Sequence[Peer]) -> None:
         self._channel = channel
-        self._peers = peers
+        self._peers = list(peers)
         self._expected: OrderedDict[str, asyncio.Future[Verdict]] = OrderedDict()
         self._opening = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class Verdicts:
 
     async def _open(self, seek: bytes) -> None:
         failure = Failure("UNAVAILABLE", "the connection profile names no peer")
-        for peer in self._peers:
+        for peer in tuple(self._peers):
             ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             hub = ChannelEventHub(peer, self._channel, None)
             hub.registerBlockEvent(unregister=False, onEvent=lambda block, ready=ready: self._seen(block, ready))
@@ -69,6 +69,7 @@ class Verdicts:
             elif not task.done():
                 hub.stream.cancel()
                 task.cancel()
+            self._peers.append(self._peers.pop(0))
         raise failure
 
     async def _listen(self, hub: ChannelEventHub, peer: str, seek: bytes) -> None:

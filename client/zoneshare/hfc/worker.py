@@ -82,14 +82,16 @@ class Worker:
         self._writer.write(frame(Reply(call.number, result)))
 
     async def _answer(self, call: Call) -> Answer | Verdict | Failed:  # noqa: PLR0911
+        limit = call.timeout_ms / 1000
         match call.request:
             case Evaluate(proposal):
-                return Answer((await self._nodes.evaluate(proposal),))
+                return Answer((await self._nodes.evaluate(proposal, limit),))
             case Endorse(proposal):
-                return Answer(await self._nodes.endorse(proposal))
+                return Answer(await self._nodes.endorse(proposal, limit))
             case Order(channel, tx_id, envelope, seek):
+                started = asyncio.get_running_loop().time()
                 await self._of(channel).expect(tx_id, seek)
-                await self._nodes.broadcast(envelope)
+                await self._nodes.broadcast(envelope, limit - (asyncio.get_running_loop().time() - started))
                 return Answer()
             case Expect(channel, tx_id, seek):
                 await self._of(channel).expect(tx_id, seek)

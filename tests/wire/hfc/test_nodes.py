@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +78,33 @@ def test_an_organisation_without_a_peer_leaves_nothing_endorsed(reach: Reach) ->
     assert ledger.evaluate("get", b"a") == b""
     with pytest.raises(LedgerUnavailable, match="dead"):
         ledger.submit("put", b"a", b"b")
+
+
+@pytest.fixture
+def silent() -> Iterator[Callable[[Node], Node]]:
+    """A node that takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        yield lambda like: msgspec.structs.replace(like, name="silent", endpoint=address)
+
+
+def test_silent_nodes_are_passed_over_in_time(reach: Reach, silent: Callable[[Node], Node]) -> None:
+    def first(net: Network) -> Network:
+        peers = tuple((silent(each[0]), *each) for each in net.peers)
+        return Network(peers, (silent(net.orderers[0]), *net.orderers))
+
+    ledger = reach(first, deadlines=Deadlines(evaluate=2, endorse=2, submit=6, commit=20))
+    assert ledger.submit("put", b"silence", b"1").block > 0
+    assert ledger.evaluate("get", b"silence") == b"1"
+
+
+def test_a_silent_peer_alone_ends_with_the_deadline(reach: Reach, silent: Callable[[Node], Node]) -> None:
+    deadlines = Deadlines(evaluate=0.3, endorse=0.3)
+    ledger = reach(lambda net: Network(((silent(net.peers[0][0]),),), net.orderers), deadlines=deadlines)
+    for call in (ledger.evaluate, ledger.submit, ledger.endorsed_query):
+        with pytest.raises(LedgerUnavailable) as late:
+            call("get", b"a")
+        assert late.value.values["code"] == "DEADLINE_EXCEEDED"
 
 
 def test_divergent_endorsements_are_seen_before_anything_is_ordered(ledger: GatewayLedger, running: Site) -> None:

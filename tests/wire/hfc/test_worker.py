@@ -137,7 +137,7 @@ def test_events_go_on_after_a_death_where_they_stopped(ledger: GatewayLedger, wo
 
 def test_closing_ends_the_process_and_what_waits_for_it(running: Site) -> None:
     worker = Worker(running.hfc_network())
-    ledger = running.ledger(HfcTransport(worker, running.identity()))
+    ledger = running.ledger(HfcTransport(worker, running.identity()), sleep=lambda _: None)
     ledger.evaluate("get", b"a")
     pid = worker.pid
     assert pid is not None
