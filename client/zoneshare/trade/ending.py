@@ -41,17 +41,25 @@ class BuyerEnding:
         """Post the newest state from its lock on, complain, settle, and bring the rest home; keys that B has to show
         on the ledger are taken from there. Waits for the locks and the challenge window.
 
-        A shows the keys it has itself: B is paid for what A got, even when B never comes back.
+        A shows the keys it has itself: B is paid for what A got, even when B never comes back. An older state that B
+        posts pays B less, and may stand; where B posts one after the other to draw the end out, A answers.
         """
         alarms = Alarms(abroad.ledger)
         alarms.start()
         newest = self._book.newest(entry)
         holding = Holding(newest, await asyncio.to_thread(self._received, newest), answers=False)
+        posted: set[int] = set()
+
+        async def look(channel: Channel) -> None:
+            if channel.posted is not None:
+                posted.add(channel.posted.state.version)
+            await self._look(channel, abroad)
+
         settler = Settler(abroad.escrow, abroad.margin, self._clock)
         try:
             with alarms.of(entry.terms.channel) as changed:
                 settled = await settler.drive(
-                    entry.terms.channel, lambda: holding, changed, lambda channel: self._look(channel, abroad)
+                    entry.terms.channel, lambda: holding._replace(answers=len(posted) > 1), changed, look
                 )
         finally:
             alarms.close()

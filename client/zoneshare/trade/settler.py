@@ -43,7 +43,7 @@ class Holding(NamedTuple):
     signed: SignedState
     keys: tuple[RevealedKey, ...] = ()
     answers: bool = True
-    """Whether an older posted state is answered: A has no reason to, since older states pay B less."""
+    """Whether an older posted state is answered: A has no reason to answer one, since older states pay B less."""
 
 
 def next_step(channel: Channel, holding: Holding, now: int, margin: int) -> Step:

@@ -41,6 +41,28 @@ def test_the_same_version_with_all_keys_wins_once(e: EscrowWorld) -> None:
     assert e.settle().paid == 4 * PRICE + BOND
 
 
+def test_the_end_is_drawn_out_at_most_twice_for_every_newer_state_and_once_by_the_keys(e: EscrowWorld) -> None:
+    """Who holds w newer states than the one posted gets 2 w + 1 more windows out of them, and no more."""
+    goods = e.commit()
+    shown = {2: (1,), 3: (1, 2), 4: (1, 2, 3)}
+    e.close(e.signed(2, 2, 1))
+    answers = 0
+    for version, keys in shown.items():
+        for evidence in (NO_KEYS, goods.evidence(*keys)):
+            if version == 2 and evidence is NO_KEYS:
+                continue
+            e.begin()
+            e.b.submit(CLIENT, "escrow:challenge", e.signed(version, version, 1), evidence)
+            assert e.channel().phase is Phase.CLOSING, "its own window is to come"
+            answers += 1
+    assert answers == 2 * 2 + 1
+    e.begin()
+    for version, keys in shown.items():
+        for evidence in (NO_KEYS, goods.evidence(*keys)):
+            refused(e.b, NotNewer, CLIENT, "escrow:challenge", e.signed(version, version, 1), evidence)
+    assert e.settle().paid == 4 * PRICE + BOND
+
+
 def test_a_key_shown_once_counts_beside_a_newer_state_too(e: EscrowWorld) -> None:
     goods = e.commit()
     e.close(e.signed(4, 4, 1), goods.evidence(1, 2, 3))
