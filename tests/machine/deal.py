@@ -41,6 +41,8 @@ class Deal:
     wire: list[Message] = field(default_factory=list)
     store: dict[bytes, bytes] = field(default_factory=dict)
     goods: list[Goods] = field(default_factory=list)
+    highest: int = -1
+    """The highest version that was ever seen posted."""
 
     def __post_init__(self) -> None:
         person, now = self.world.person, self.world.net.now
@@ -132,6 +134,11 @@ class Deal:
         first = payment.acked + start
         return goods.evidence(*range(first, min(first + count, known)))
 
+    def owed_keys(self, signed: SignedState) -> Evidence:
+        """All the keys that a state owes, as far as the lying side knows them."""
+        payment = decode(Payment, signed.state.app_state)
+        return self.keys(signed, 0, payment.count - payment.acked)
+
     def complaint(self, which: int, chunk: int, forge: int) -> Complaint | None:
         """About any chunk of any trade, true or forged."""
         if not self.goods:
@@ -156,6 +163,9 @@ class Deal:
     def check(self) -> None:
         """Whoever is honest is not worse off than owed: now, or as soon as it acts within its window."""
         channel = self.home.channel(self.id)
+        if channel is not None and channel.posted is not None:
+            assert channel.posted.state.version >= self.highest, "an older state has won"
+            self.highest = channel.posted.state.version
         if not self.payee_lies:
             owed = self.payee.owed()
             if channel is None:

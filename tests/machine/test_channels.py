@@ -207,6 +207,28 @@ class Channels(RuleBasedStateMachine):
                 self.post_an_old_state(which, pick, 4, False)
             self.submit(deal, "settle", False, deal.id)
 
+    @rule(which=WHICH, times=st.integers(1, 3))
+    def ambush(self, which: int, times: int) -> None:
+        """B takes payments and keeps its answers back; when the locks have come it posts its newest state without the
+        keys, and shows them in the last moment of the window: A has a window of its own to look at them."""
+        deal = self.deals[which]
+        if not deal.payee_lies or not deal.goods:
+            return
+        for _ in range(times):
+            paid = deal.payer.pay(deal.goods[-1].trade, self.world.net.now)
+            if paid is not None:
+                deal.deliver(paid)
+        deal.wire[:] = [message for message in deal.wire if not isinstance(message.body, Answer)]
+        self.the_locks_come()
+        newest = [signed for signed in deal.states() if not signed.state.final][-1]
+        self.submit(deal, "close", False, newest, Evidence(()))
+        self.submit(deal, "begin_challenge", False, deal.id)
+        self.world.net.advance(PIECE)
+        self.all_look()
+        self.world.net.advance(PIECE + MARGIN)
+        self.submit(deal, "challenge", False, newest, deal.owed_keys(newest))
+        self.submit(deal, "settle", False, deal.id)
+
     @rule(which=WHICH, pick=PICK, lie=st.sampled_from(["key", "signature", "old state", "other signature"]))
     def lie(self, which: int, pick: int, lie: str) -> None:
         deal = self.deals[which]
