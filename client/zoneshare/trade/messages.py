@@ -65,7 +65,7 @@ class Offer(Record, frozen=True, tag="offer/1"):
     min_challenge: Annotated[int, msgspec.Meta(ge=1)]
     """ms"""
     max_lock: Millis
-    """How far from now M may be, in ms."""
+    """How far from now the end of M's challenge window may be, in ms."""
 
 
 class Open(Record, frozen=True, tag="open/1"):

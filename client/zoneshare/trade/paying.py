@@ -152,6 +152,8 @@ class Payments:
                 for coming in range(index, min(index + 2 * FETCHERS, self._chunks)):
                     if coming not in ahead:
                         ahead[coming] = loop.run_in_executor(threads, self._goods.fetch, coming)
+                        # Of several that fail the first one is raised; asyncio would complain about the others.
+                        ahead[coming].add_done_callback(lambda done: done.cancelled() or done.exception())
                 await ahead[index]
                 await self._room()
                 batch: list[SignedState] = []

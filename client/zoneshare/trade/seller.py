@@ -57,7 +57,7 @@ class Policy(NamedTuple):
     window: int = 16
     min_challenge: int = 10_000
     max_lock: int = 24 * 3_600_000
-    """How far away M may be: for so long B's earnings can be locked when the buyer is gone."""
+    """How far away the end of M's challenge window may be: B's earnings can be locked until then."""
 
 
 class Seller:
@@ -164,10 +164,9 @@ class Seller:
             raise RuleBroken(
                 "the challenge window is too short", challenge=terms.challenge, least=self._policy.min_challenge
             )
-        if terms.refund_from > now + self._policy.max_lock:
-            raise RuleBroken(
-                "the refund's lock is too far away", lock=terms.refund_from - now, most=self._policy.max_lock
-            )
+        locked = terms.refund_from + terms.challenge - now
+        if locked > self._policy.max_lock:
+            raise RuleBroken("the refund's lock and its window are too far away", lock=locked, most=self._policy.max_lock)
         return Accept(terms.channel, sign(self._party.keys.signing, initial_state(terms)))
 
     def _check_parties(self, connection: Connection, terms: ChannelTerms) -> None:
