@@ -43,6 +43,10 @@ def up(
     batch_timeout: Annotated[
         int | None, typer.Option(metavar="MS", min=1, help="Milliseconds a block waits for more transactions.")
     ] = None,
+    chaincode: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=HOST:PORT", help="A chaincode that is a service, or NAME=its connection.json."),
+    ] = None,
     *,
     native: Annotated[bool, typer.Option("--native", help="A real Fabric and Kafka, as plain processes.")] = False,
     programs: Annotated[
@@ -70,7 +74,17 @@ def up(
     def complain(refusal: ZoneshareError) -> None:
         typer.echo(f"error: {refusal}", err=True)
 
-    host.serve(folder, port, batch_timeout, ready=ready, complain=complain)
+    host.serve(folder, port, batch_timeout, services=_services(chaincode or []), ready=ready, complain=complain)
+
+
+def _services(options: list[str]) -> dict[str, str]:
+    found = {}
+    for option in options:
+        name, equals, where = option.partition("=")
+        if not (name and equals):
+            raise Misuse("a chaincode is given as NAME=HOST:PORT", chaincode=option)
+        found[name] = where
+    return found
 
 
 @app.command()

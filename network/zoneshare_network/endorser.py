@@ -33,6 +33,7 @@ class UnknownChannel(LedgerFailed):
 class Admitted:
     """A proposal that passed the checks of every peer: they are the same for all, and the certificates too."""
 
+    signed: proposal_pb2.SignedProposal
     call: ChaincodeCall
     creator: Identity
 
@@ -99,7 +100,7 @@ class Endorser:
             raise ProposalRefused(
                 f"failed evaluating policy on signed data during check policy on channel [{call.channel}]"
             )
-        return Admitted(call, creator)
+        return Admitted(signed, call, creator)
 
     def endorse(
         self, mspid: str, admitted: Admitted, view: ChannelView[Snapshot]
@@ -116,7 +117,7 @@ class Endorser:
                 f"make sure the chaincode {call.chaincode} has been successfully defined on channel {call.channel} "
                 f"and try again: chaincode {call.chaincode} not found"
             )
-        return self._sign(mspid, simulate(call, view.snapshot, chaincode, definition.version))
+        return self._sign(mspid, simulate(call, admitted.signed, view.snapshot, chaincode, definition.version))
 
     def _sign(self, mspid: str, action: Action) -> proposal_response_pb2.ProposalResponse:
         peer = self._peers[mspid]

@@ -165,6 +165,10 @@ class Gateway:
             request = gateway_pb2.CommitStatusRequest.FromString(signed.request)
         except DecodeError as cause:
             raise GatewayRefused("INVALID_ARGUMENT", "invalid status request") from cause
+        if not signed.request:
+            raise GatewayRefused("INVALID_ARGUMENT", "a commit status request is required")
+        if not request.transaction_id:
+            raise GatewayRefused("INVALID_ARGUMENT", "transaction ID should not be empty")
         channel = self._reader(request.channel_id, request.identity, signed.signature, signed.request)
         return channel, request.transaction_id
 
@@ -182,9 +186,13 @@ class Gateway:
             request = gateway_pb2.ChaincodeEventsRequest.FromString(signed.request)
         except DecodeError as cause:
             raise GatewayRefused("INVALID_ARGUMENT", "invalid chaincode events request") from cause
+        if not signed.request:
+            raise GatewayRefused("INVALID_ARGUMENT", "a chaincode events request is required")
         channel = self._reader(request.channel_id, request.identity, signed.signature, signed.request)
-        start = _start(request, channel.height)
-        return channel, ChaincodeEvents(start, request.chaincode_id, request.after_transaction_id)
+        after = request.after_transaction_id
+        seen = channel.status(after) if after else None
+        start = seen.block if seen else _start(request, channel.height)
+        return channel, ChaincodeEvents(start, request.chaincode_id, after)
 
     def _channel(self, name: str) -> Channel:
         try:
@@ -196,19 +204,19 @@ class Gateway:
             ) from cause
 
     def _reader(self, name: str, creator: bytes, signature: bytes, message: bytes) -> Channel:
-        channel = self._channel(name)
-        refusal = (
-            f"failed evaluating policy on signed data during check policy on channel [{name}] with policy [{READERS}]"
-        )
+        channel = self._network.find(name)
+        if channel is None:
+            raise GatewayRefused("PERMISSION_DENIED", f"failed to get policy manager for channel [{name}]")
         try:
             channel.authorise(READERS, creator, signature, message, self._network.clock_ms())
         except ZoneshareError as cause:
-            raise GatewayRefused("PERMISSION_DENIED", f"{refusal}: {cause.message}") from cause
+            failed = f"failed evaluating policy on signed data during check policy on channel [{name}]"
+            raise GatewayRefused("PERMISSION_DENIED", f"{failed} with policy [{READERS}]: {cause.message}") from cause
         return channel
 
 
 class ChaincodeEvents:
-    """A chaincode's events from block ``start`` on; in the first block, only those behind the transaction ``after``."""
+    """A chaincode's events from block ``start`` on; where ``after`` is said, those behind that transaction's event."""
 
     def __init__(self, start: int, chaincode: str, after: str) -> None:
         self.start = start
@@ -226,14 +234,15 @@ class ChaincodeEvents:
             except ZoneshareError:
                 continue  # a configuration
             event = found.action.event
+            if event is None:
+                continue
             if self._after:
-                self._after = "" if found.tx_id == self._after else self._after
-            elif event is not None and event.chaincode == self._chaincode:
+                self._after = "" if event.tx_id == self._after else self._after
+            elif event.chaincode == self._chaincode:
                 message = chaincode_event_pb2.ChaincodeEvent(
                     chaincode_id=event.chaincode, tx_id=event.tx_id, event_name=event.name, payload=event.payload
                 )
                 response.events.append(message)
-        self._after = ""
         return response if response.events else None
 
 
@@ -254,10 +263,7 @@ def _failure(answer: proposal_response_pb2.ProposalResponse) -> str | None:
 
 def _start(request: gateway_pb2.ChaincodeEventsRequest, height: int) -> int:
     kind = request.start_position.WhichOneof("Type")
-    if kind == "oldest":
-        return 0
-    if kind == "newest":
-        return height - 1
-    if kind == "specified":
-        return int(request.start_position.specified.number)
-    return height
+    if kind in ("oldest", "newest"):
+        name = f"*orderer.SeekPosition_{kind.capitalize()}"
+        raise GatewayRefused("INVALID_ARGUMENT", f"invalid start position type: {name}")
+    return int(request.start_position.specified.number) if kind == "specified" else height

@@ -4,9 +4,11 @@ import fcntl
 import hashlib
 import os
 import queue
+import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from typing import Any
 import msgspec
 
 from zoneshare_network import topology
+from zoneshare_network.ccaas import CcaasChaincode
+from zoneshare_network.ccaas_stream import Connection
 from zoneshare_network.durable import write_file
 from zoneshare_network.identities import connection_profile
 from zoneshare_network.members import Organisation
@@ -30,6 +34,7 @@ CHAINCODES = "zoneshare.chaincode"
 """Entry-point group: ``(organisations, clock_ms) -> Chaincode``; the entry's name is the chaincode's."""
 PROFILES = "profiles"
 _CHANGE_S = 30.0
+_ADDRESS = re.compile(r"^[^\s:]+:\d{1,5}$")
 
 
 class Announced(msgspec.Struct, frozen=True):
@@ -56,20 +61,26 @@ def serve(
     port: int | None,
     batch_timeout_ms: int | None,
     *,
+    services: Mapping[str, str],
     ready: Callable[[EmbeddedNetwork, str], None],
     complain: Callable[[ZoneshareError], None],
 ) -> None:
     """Run the network in ``folder`` until SIGINT or SIGTERM; SIGHUP makes it look at its folder anew.
 
-    Without a ``port`` it takes the one it had before. ``complain`` gets what is wrong with a changed folder; the
+    Without a ``port`` it takes the one it had before. ``services`` are chaincodes as a service, by name, beside those
+    of the topology, which they replace. ``complain`` gets what is wrong with a changed folder; the
     network goes on as it was. Raises Misuse where folder or port are another process's.
     """
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: signals.put(received))
     shape = topology.read(folder) or Topology()
-    chaincodes = installed_chaincodes(shape.organisations)
-    with EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms) as network:
+    with ExitStack() as stack:
+        served = {name: _service(name, where, folder) for name, where in {**shape.chaincodes, **services}.items()}
+        for chaincode in served.values():
+            stack.callback(chaincode.close)
+        chaincodes = {**installed_chaincodes(shape.organisations), **served}
+        network = stack.enter_context(EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms))
         server = GatewayServer(network, layout(network.topology, _previous_ports(folder), port))
         try:
             _announce(network, server.nodes, digest(folder))
@@ -83,6 +94,17 @@ def serve(
                     complain(refusal)
         finally:
             server.stop()
+
+
+def _service(name: str, where: str, folder: Path) -> CcaasChaincode:
+    if where.endswith(".json"):
+        try:
+            return CcaasChaincode(Connection.from_json((folder / where).read_bytes()))
+        except OSError as cause:
+            raise Misuse(f"chaincode {name}: {folder / where} cannot be read: {cause.strerror}") from cause
+    if _ADDRESS.fullmatch(where) is None:
+        raise Misuse(f"chaincode {name}: not HOST:PORT, and no connection.json", where=where)
+    return CcaasChaincode(Connection(where))
 
 
 def _announce(network: EmbeddedNetwork, nodes: tuple[Node, ...], applied: str) -> None:

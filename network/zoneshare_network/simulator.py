@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from fabric_protos.peer import proposal_pb2
+
 from zoneshare_network import lifecycle
 from zoneshare_network.store import Snapshot
 from zoneshare_protocols.errors import Misuse
@@ -27,8 +29,10 @@ _AFTER_COMPOSITE = "\x01"
 class SimulatedStub:
     """One transaction's view of one channel and namespace (``zoneshare_protocols.stub.Stub``)."""
 
-    def __init__(self, call: ChaincodeCall, snapshot: Snapshot) -> None:
+    def __init__(self, call: ChaincodeCall, snapshot: Snapshot, signed: proposal_pb2.SignedProposal) -> None:
         self._call = call
+        self.signed_proposal = signed
+        """As the client sent it; a chaincode as a service gets it."""
         self._snapshot = snapshot
         self._reads: dict[str, Read] = {}
         self._ranges: list[RangeQuery] = []
@@ -129,9 +133,11 @@ class SimulatedStub:
         return Page(tuple(items), next_key)
 
 
-def simulate(call: ChaincodeCall, snapshot: Snapshot, chaincode: Chaincode, version: str) -> Action:
-    """Run the chaincode once. A chaincode that raises is answered for, with status 500."""
-    stub = SimulatedStub(call, snapshot)
+def simulate(
+    call: ChaincodeCall, signed: proposal_pb2.SignedProposal, snapshot: Snapshot, chaincode: Chaincode, version: str
+) -> Action:
+    """Run the chaincode once on the ``call`` that ``signed`` is. One that raises is answered for, with status 500."""
+    stub = SimulatedStub(call, snapshot, signed)
     try:
         response = chaincode.invoke(stub)
     except Exception as cause:  # noqa: BLE001 - whatever a chaincode does must not take its peer down

@@ -45,6 +45,8 @@ class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str = "1.0"
     """Version under which chaincodes are deployed."""
     batch: Batch = Batch()
+    chaincodes: dict[str, str] = {}
+    """Chaincodes that are services, by name: HOST:PORT, or the connection.json of a ccaas package."""
 
     def endorsement_policy(self) -> str:
         return self.policy or "AND(" + ",".join(f"'{name}.peer'" for name in self.organisations) + ")"

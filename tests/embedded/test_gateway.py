@@ -264,6 +264,35 @@ def test_events_from_a_block_and_after_a_transaction(served: Served, client: Cli
     assert seen == [b"three"]
 
 
+def test_a_checkpoint_is_where_events_go_on(served: Served, client: Client) -> None:
+    """The transaction's own block is found by its id, and whatever start position is said does not count."""
+    first = client.submit("putev", "cp", "one")
+    second = client.submit("putev", "cp", "two")
+    for start in (None, 0, second.block + 5):
+        call = served.gateway.ChaincodeEvents(client.events_request(start, after=first.tx_id))
+        assert next(call).events[0].tx_id == second.tx_id
+        call.cancel()
+
+
+@pytest.mark.parametrize("position", ["oldest", "newest"])
+def test_events_start_at_a_block_or_at_the_next(served: Served, client: Client, position: str) -> None:
+    request = gateway_pb2.ChaincodeEventsRequest.FromString(client.events_request().request)
+    getattr(request.start_position, position).SetInParent()
+    data = request.SerializeToString()
+    signed = gateway_pb2.SignedChaincodeEventsRequest(request=data, signature=sign(client.signer.key, data))
+    expected = ("INVALID_ARGUMENT", f"invalid start position type: *orderer.SeekPosition_{position.capitalize()}", [])
+    assert _refused(lambda: served.gateway.ChaincodeEvents(signed).next()) == expected
+
+
+def test_who_asks_for_nothing_or_of_an_unknown_channel(served: Served, client: Client) -> None:
+    nothing, no_events = gateway_pb2.SignedCommitStatusRequest(), gateway_pb2.SignedChaincodeEventsRequest()
+    assert _refused(lambda: served.gateway.CommitStatus(nothing))[0] == "INVALID_ARGUMENT"
+    assert _refused(lambda: served.gateway.ChaincodeEvents(no_events).next())[0] == "INVALID_ARGUMENT"
+    assert _refused(lambda: served.gateway.CommitStatus(client.status_request("")))[0] == "INVALID_ARGUMENT"
+    nowhere = Client(served.network, client.signer, channel="zone-x")
+    assert _refused(lambda: served.gateway.CommitStatus(nowhere.status_request("f" * 64)))[0] == "PERMISSION_DENIED"
+
+
 def test_invalid_transactions_have_no_events(served: Served, client: Client) -> None:
     lonely, lonely_id = client.endorsed("putev", "ev-bad", "never", by=("Org1MSP",))
     client.order(lonely)

@@ -3,35 +3,19 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.embedded.command import ready
+from tests.embedded.command import up as start
 from tests.support.embedded import Client, enrol, running
 from zoneshare.connection import Connection
 from zoneshare_network import host, pki
 from zoneshare_network.cli import app
 from zoneshare_protocols.errors import Misuse, NotFound, ZoneshareError
-
-PROGRAM = str(Path(sys.executable).with_name("zoneshare"))
-
-
-def _up(folder: Path, *options: str) -> "subprocess.Popen[str]":
-    command = [PROGRAM, "network", "up", "--dir", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _ready(process: "subprocess.Popen[str]") -> list[str]:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line.strip())
-        if line.startswith("ready "):
-            return lines
-    raise AssertionError(f"the network did not come up: {lines}")
 
 
 def _run(*arguments: str) -> str:
@@ -43,9 +27,9 @@ def _run(*arguments: str) -> str:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, "subprocess.Popen[str]", list[str]]]:
     folder = tmp_path_factory.mktemp("up")
-    process = _up(folder, "--port", "0", "--batch-timeout", "5")
+    process = start(folder, "--port", "0", "--batch-timeout", "5")
     try:
-        yield folder, process, _ready(process)
+        yield folder, process, ready(process)
     finally:
         process.terminate()
         process.communicate(timeout=30)
@@ -119,32 +103,32 @@ def test_a_running_network_takes_up_zones_and_revocations(up: Up) -> None:
 
 def test_a_second_process_and_a_port_in_use_are_one_line(up: Up, tmp_path: Path) -> None:
     folder, _, lines = up
-    second = _up(folder)
+    second = start(folder)
     _, err = second.communicate(timeout=30)
     assert second.returncode != 0
     assert err.strip() == f"error: another process runs the network in {folder}"
     port = lines[-1].rpartition(":")[2]
-    third = _up(tmp_path, "--port", port)
+    third = start(tmp_path, "--port", port)
     _, err = third.communicate(timeout=30)
     assert third.returncode != 0
     assert err.strip() == f"error: port {port} of 127.0.0.1 is in use, or may not be used"
 
 
 def test_the_port_stays_and_interrupt_stops(tmp_path: Path) -> None:
-    ready = []
+    seen = []
     for options in (("--port", "0"), ()):
-        process = _up(tmp_path, *options)
-        ready.append(_ready(process)[-1])
+        process = start(tmp_path, *options)
+        seen.append(ready(process)[-1])
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert (process.returncode, err) == (0, "")
-    assert ready[0] == ready[1]
+    assert seen[0] == seen[1]
     assert not json.loads(_run("status", "--dir", str(tmp_path), "--json"))["running"]
 
 
 def test_a_spoilt_topology_does_not_stop_a_running_network(tmp_path: Path) -> None:
-    process = _up(tmp_path, "--port", "0")
-    _ready(process)
+    process = start(tmp_path, "--port", "0")
+    ready(process)
     assert process.stderr is not None
     good = (tmp_path / "network.json").read_bytes()
     (tmp_path / "network.json").write_text("{")
