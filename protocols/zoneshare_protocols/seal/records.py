@@ -92,6 +92,8 @@ class Terms(Record, frozen=True, tag="zoneshare/seal-terms/1"):
     """Q: the drone's, for an auction that it does not carry through."""
     slack: Millis
     """Added to a winner's promised time (H6): two ledger latencies, no more."""
+    stall: Amount = 0
+    """Taken from a bidder that paid its deposit and then neither agreed to the attested program nor declined it."""
     cloud: Cloud | None = None
     local: Local | None = None
     reserve: Ppm = FULL
