@@ -60,10 +60,10 @@ def test_one_clear_line_where_hfc_is_not_installed(
 ) -> None:
     (tmp_path / "hfc").mkdir()
     (tmp_path / "hfc" / "__init__.py").write_text("raise ImportError('no hfc here')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(Misuse, match=r"not installed \(no hfc here\): pip install zoneshare\[hfc\]"):
         running.ledger(HfcTransport(worker, running.identity())).evaluate("get", b"a")
-    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.undo()
     assert running.ledger(HfcTransport(worker, running.identity())).evaluate("get", b"a") == b""
 
 
