@@ -280,7 +280,11 @@ def test_events_start_at_a_block_or_at_the_next(served: Served, client: Client, 
     getattr(request.start_position, position).SetInParent()
     data = request.SerializeToString()
     signed = gateway_pb2.SignedChaincodeEventsRequest(request=data, signature=sign(client.signer.key, data))
-    expected = ("INVALID_ARGUMENT", f"invalid start position type: *orderer.SeekPosition_{position.capitalize()}", [])
+    expected: Refusal = (
+        "INVALID_ARGUMENT",
+        f"invalid start position type: *orderer.SeekPosition_{position.capitalize()}",
+        [],
+    )
     assert _refused(lambda: served.gateway.ChaincodeEvents(signed).next()) == expected
 
 
