@@ -4,7 +4,7 @@ Every task is an auction of its own among the bidders that reserved resources fo
 another task's candidates (H5). The cloud, or the drone itself, takes part in each as bidder 0 (H1, H2).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from zoneshare_protocols.errors import LimitExceeded, Malformed
@@ -28,6 +28,14 @@ def by_urgency(tasks: Iterable[Task]) -> list[Task]:
     order = sorted(tasks, key=lambda task: (-task.urgency, task.id))
     if len({task.id for task in order}) != len(order):
         raise Malformed("two tasks have the same id")
+    return order
+
+
+def trim(tasks: Iterable[Task], enough: Callable[[list[Task]], bool]) -> list[Task]:
+    """The tasks, most urgent first, without the least urgent ones until ``enough`` says so."""
+    order = by_urgency(tasks)
+    while order and not enough(order):
+        order.pop()
     return order
 
 

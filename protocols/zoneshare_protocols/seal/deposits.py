@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zoneshare_protocols.errors import InsufficientFunds, NotConserved
-from zoneshare_protocols.seal.auction import by_urgency
+from zoneshare_protocols.seal.auction import trim
 from zoneshare_protocols.seal.records import Outcome, Task, Terms
 from zoneshare_protocols.seal.score import fallback
 
@@ -16,10 +16,7 @@ def drone_deposit(tasks: Iterable[Task], terms: Terms) -> int:
 
 def covered(tasks: Iterable[Task], terms: Terms, deposit: int) -> list[Task]:
     """The tasks, most urgent first, that ``deposit`` covers: the least urgent are left out until it does (H9)."""
-    order = by_urgency(tasks)
-    while order and drone_deposit(order, terms) > deposit:
-        order.pop()
-    return order
+    return trim(tasks, lambda kept: drone_deposit(kept, terms) <= deposit)
 
 
 def bidder_deposit(tasks: Sequence[Task], terms: Terms) -> int:
