@@ -1,5 +1,5 @@
 # The two commands of the README need Python 3.11 to 3.13, make and a package registry; everything else is fetched here.
-.PHONY: help setup demo network test bench check format lock clean
+.PHONY: help setup demo network test test-live bench check format lock clean
 .DEFAULT_GOAL := help
 
 UV_VERSION := 0.13.9
@@ -9,7 +9,7 @@ WORKSPACE := protocols chaincode network client benchmarks
 STAMP := .venv/.installed
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## fetch uv if it is missing, and install what requirements.lock pins
 
@@ -27,6 +27,10 @@ network: setup ## start the real network of docker-compose.yaml and set it up (n
 
 test: check ## format check, lint, types, import rule, tests
 	$(RUN)/python -m pytest -n 2
+
+test-live: setup ## the tests of a running network, against the real one of ZONESHARE_PROFILE=DIR/profiles/ORG.json
+	@test -n "$(ZONESHARE_PROFILE)" || { echo "say ZONESHARE_PROFILE=DIR/profiles/ORG.json" >&2; exit 2; }
+	ZONESHARE_PROFILE="$(ZONESHARE_PROFILE)" $(RUN)/python -m pytest tests/live --log-cli-level=INFO
 
 check: setup
 	$(RUN)/ruff format --check .
