@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -35,6 +36,10 @@ from zoneshare_protocols.errors import Misuse, NotFound
 
 NICE = 10
 """A miner is never idle: whatever else runs on its machine goes first."""
+
+
+SWITCH_S = 0.0005
+"""Small products are mostly Python: the connection must not wait for the engine's thread."""
 
 
 class Rules(NamedTuple):
@@ -125,6 +130,7 @@ async def serve(
 async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:
     """Mine until SIGINT, SIGTERM or its time is over; what came of it."""
     os.nice(NICE)
+    sys.setswitchinterval(SWITCH_S)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with party(folder) as me:
         needed = me.mining.zone().rules.penalty

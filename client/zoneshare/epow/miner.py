@@ -141,7 +141,8 @@ class Miner:
                     await self._claim_block(won)
 
     def _new_tip(self, tip: Tip) -> None:
-        self.tally.tip = tip
+        if self.tally.tip is None or tip.height > self.tally.tip.height:
+            self.tally.tip = tip
         self._engine.new_tip(tip)
 
     async def _finished(self, finished: Finished) -> None:

@@ -141,7 +141,8 @@ def test_a_fake_costs_the_penalty_and_the_next_block_time() -> None:
     assert world.claim(world.ann).skipped == ()
     for _ in range(3):
         world.record(Faked(world.ann.account, b"a" * 32))
-        mine(world), mine(world)
+        mine(world)
+        mine(world)
         world.claim(world.ann)
     assert world.miner(world.ann).deposit == 10
     assert "deposit" in world.claim(world.ann).skipped[0][1]
@@ -156,7 +157,8 @@ def test_a_deposit_comes_back_when_no_claim_is_open() -> None:
     refused(world.zone, NotFound, world.sue, "mining:leave")
     refused(world.zone, NotAllowed, world.sue, "mining:register", 29)
     refused(world.zone, BadAmount, world.sue, "mining:register", -5)
-    mine(world), mine(world)
+    mine(world)
+    mine(world)
     world.submit(world.ann, "leave")
     assert world.money(world.ann) == 1_000_000
     world.books_balance()

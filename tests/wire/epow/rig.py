@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -114,6 +115,7 @@ class Rig:
 
     def __init__(self, folder: Path, rules: MiningRules = RULES, dispute_time: int = 3_600_000) -> None:
         self.folder = folder
+        sys.setswitchinterval(0.0002)  # engines of tiny products hog Python's lock
         self.world = World()
         self.zone = self.world.a
         self.port = 0

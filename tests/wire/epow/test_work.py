@@ -1,14 +1,17 @@
 """Coordinator, miners and sources together: products made, paid, recorded."""
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from tests.support.memory_identity import identity
 from tests.wire.epow.rig import RULES, Rig, int8
 from zoneshare_protocols.epow.exact import product
 from zoneshare_protocols.epow.ledger import TaskStatus
+from zoneshare_protocols.epow.records import FreeLoop
 
 RNG = np.random.default_rng(1)
 
@@ -37,3 +40,51 @@ def test_one_product_by_two_miners_is_exact_recorded_and_paid(tmp_path: Path) ->
     assert run.count == 5
     rig.books_balance()
     assert RULES.basic == 16
+
+
+def test_chains_wide_integers_and_many_sources_at_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    wide = RNG.integers(-40_000, 40_000, (30, 20))
+    narrow, last = int8(RNG, 20, 40), int8(RNG, 40, 10)
+
+    async def play() -> None:
+        async with (
+            rig.coordinator(), rig.miners("ann", "bob", "cid"), rig.source("sue") as sue, rig.source("sam") as sam
+        ):  # fmt: skip
+            one, two = await asyncio.gather(
+                sue.multiply([wide, narrow, last], fee=20_000), sam.multiply([narrow, last], fee=20_000)
+            )
+            assert (one == wide @ narrow.astype(np.int64) @ last).all()
+            assert (two == product(narrow, last)).all()
+            await asyncio.gather(sue.accept(), sam.accept())
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+    assert {task.status for task in rig.mining.tasks()} == {TaskStatus.ACCEPTED}
+    rig.books_balance()
+
+
+def test_blocks_come_of_both_kinds_of_loops_and_work_goes_on_over_the_tips(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, replace(RULES, basic=64, initial=100 << 16, block_time=1_000, block_reward=10))
+    a, b = int8(RNG, 640, 640), int8(RNG, 640, 640)
+
+    def won(free: bool) -> bool:
+        return any(isinstance(block.header.work, FreeLoop) is free for block in rig.mining.blocks())
+
+    async def play() -> None:
+        async with rig.coordinator(), rig.source() as source:
+            async with rig.miners("ann", "bob"):
+                while not won(free=False):
+                    assert (await source.multiply([a, b], fee=20_000) == product(a, b)).all()
+            async with rig.miners("cid", free_loops=True) as miners:
+                while not won(free=True):
+                    await asyncio.sleep(0.02)
+                assert (await source.multiply([a, b], fee=20_000) == product(a, b)).all()
+                await source.accept()
+                while miners[0].tally.verified < 1000:
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+    blocks = list(rig.mining.blocks())
+    assert [block.header.height for block in blocks] == list(range(1, len(blocks) + 1))
+    assert all(later.header.previous == earlier.hash for earlier, later in pairwise(blocks))
+    rig.books_balance()

@@ -1,0 +1,82 @@
+"""The coordinator is killed before and after every durable write, and started again: nothing is lost or paid twice."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.memory_identity import identity
+from tests.wire.epow.rig import Dead, Hook, Rig, as_identity, int8, no_hook
+from zoneshare.epow.book import Book
+from zoneshare.epow.coordinator import Coordinator
+from zoneshare_protocols.epow.exact import product
+from zoneshare_protocols.epow.ledger import TaskStatus
+
+RNG = np.random.default_rng(4)
+A, B, C = int8(RNG, 20, 30), int8(RNG, 30, 30), int8(RNG, 30, 18)
+NSUBS = 2 * 2 * 2 + 2 * 2 * 2 * 4
+"""At most: the second sub-task's left matrix is a result, of up to four limbs."""
+FEE = 20_000
+POINTS = 44
+"""Before and after each write of an undisturbed run; a killed one has more."""
+
+
+class Killer:
+    """Kills at the n-th point; counts all."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.seen, self.dead = at, 0, False
+
+    def __call__(self, point: str) -> None:
+        if self.dead:
+            raise Dead(point)
+        self.seen += 1
+        if self.seen == self.at:
+            self.dead = True
+            raise Dead(point)
+
+
+async def live(rig: Rig, hook: Hook) -> None:
+    """One life of the coordinator: until it is killed, or cancelled."""
+    book = Book(rig.folder / "cora", hook)
+    made = Coordinator(rig.of(rig.cora, hook), as_identity(rig.cora), rig.peers, book, grace=0.2)
+    try:
+        rig.port = await made.start("127.0.0.1", rig.port)
+        await made.wait()
+    finally:
+        await made.stop()
+        book.close()
+
+
+async def play(rig: Rig, killer: Killer) -> None:
+    lives = asyncio.create_task(_lives(rig, killer))
+    while not rig.port:
+        await asyncio.sleep(0.005)
+    async with rig.miners("ann", "bob"), rig.source() as source:
+        result = await source.multiply([A, B, C], fee=FEE)
+        assert (result == product(product(A, B), C)).all()
+        await source.accept()
+    lives.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await lives
+
+
+async def _lives(rig: Rig, killer: Killer) -> None:
+    with contextlib.suppress(Dead):
+        await live(rig, killer)
+    await live(rig, no_hook)
+
+
+@pytest.mark.parametrize("at", range(1, POINTS + 1))
+def test_killed_at_any_write(tmp_path: Path, at: int) -> None:
+    rig, killer = Rig(tmp_path), Killer(at)
+    asyncio.run(asyncio.wait_for(play(rig, killer), 60))
+    (task,) = rig.mining.tasks()
+    assert task.status is TaskStatus.ACCEPTED
+    miners = [rig.mining.miner(identity("Org1MSP", name).account) for name in ("ann", "bob")]
+    assert sum(miner.verified for miner in miners) == task.verified <= NSUBS
+    assert sum(miner.earned for miner in miners) == task.verified * FEE * 9 // 10
+    assert task.verified == 2 * 2 * 2 + 2 * 2 * 2 * 3
+    rig.books_balance()
