@@ -1,6 +1,8 @@
 """A, the buyer: opens a channel, buys files over it one after another, and sees the channel to its end."""
 
 import asyncio
+import contextlib
+import logging
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +19,27 @@ from zoneshare.trade.messages import Offer
 from zoneshare.trade.moment import Clock, ensure, persist
 from zoneshare.trade.opening import Plan, fund, locked, reclaim
 from zoneshare.trade.partial import check_target
-from zoneshare.trade.party import Party, Zone
+from zoneshare.trade.party import Party
 from zoneshare.trade.paying import Garbage, Owed, Payments, Progress
-from zoneshare.trade.wire import Connection, PeerGone, connect
+from zoneshare.trade.wire import Connection, connect
 from zoneshare_protocols.codec import decode, digest
-from zoneshare_protocols.errors import BadAmount, Misuse, NotAllowed, NotFound, RuleBroken
+from zoneshare_protocols.errors import (
+    BadAmount,
+    LimitExceeded,
+    Misuse,
+    NotAllowed,
+    NotFound,
+    RuleBroken,
+    ZoneshareError,
+)
 from zoneshare_protocols.sharing.channel import updates_left
 from zoneshare_protocols.sharing.envelope import Opener
 from zoneshare_protocols.sharing.keys import sign
 from zoneshare_protocols.sharing.payer import PayerSide
 from zoneshare_protocols.sharing.payment import spent
 from zoneshare_protocols.sharing.records import Channel, ChannelTerms, Payment, Phase, Request, SignedState
+
+log = logging.getLogger(__name__)
 
 DEFAULT_WINDOW = 16
 """Chunks signed for and not yet here; the seller may allow fewer."""
@@ -118,7 +130,9 @@ class Buyer:
         entry = self.book.channel(channel)
         try:
             return await persist(self._clock, lambda: self._close_together(entry))
-        except (PeerGone, RuleBroken):
+        except ZoneshareError as failed:
+            # The seller chooses what it refuses with: whatever it is, the ledger alone suffices.
+            log.info("the channel %s is not closed together: %s", channel, failed)
             return await self.close_alone(channel)
 
     async def close_alone(self, channel: str) -> Channel:
@@ -126,8 +140,12 @@ class Buyer:
         entry = self.book.channel(channel)
         abroad = await self._party.zone(entry.terms.payee_zone)
         if await asyncio.to_thread(abroad.escrow.find, channel) is None:
-            await self._give_up(entry, abroad)
-            raise NotFound("the channel was never funded; its money is back", channel=channel)
+            await reclaim(entry.terms, self._party.home, abroad, self._clock)
+            if not await asyncio.to_thread(locked, entry.terms, self._party.home):
+                await self._journal.commit([Entry.of(BUYER_CHANNEL, channel, replace(entry, closed=True))])
+                raise NotFound("the channel was never funded; its money is back", channel=channel)
+            # Anyone may show zone B the money: it was funded after all, in the last moment.
+            await persist(self._clock, lambda: asyncio.to_thread(abroad.opened, channel))
         return await self._ending.alone(entry, abroad)
 
     def _talk(self, connection: Connection) -> Dialogue:
@@ -185,7 +203,9 @@ class Buyer:
             await payments.run(owed)
             await self._ending.complete(goods)
         except Garbage as garbage:
-            await self._ending.complain(goods, int(garbage.values["index"] or 0), abroad)
+            # Refused where the seller used the complaints up; heard once it shows the key to be paid for it.
+            with contextlib.suppress(LimitExceeded):
+                await self._ending.complain(goods, int(garbage.values["index"] or 0), abroad)
             raise
         finally:
             goods.partial.close()
@@ -306,8 +326,3 @@ class Buyer:
             await self._journal.commit([Entry.of(SENT, sent_key(channel, version), final)])
             unanswered = (final,)
         return await talk.finish(entry.terms, unanswered[-1])
-
-    async def _give_up(self, entry: BuyerChannel, abroad: Zone) -> None:
-        await reclaim(entry.terms, self._party.home, abroad, self._clock)
-        channel = entry.terms.channel
-        await self._journal.commit([Entry.of(BUYER_CHANNEL, channel, replace(entry, closed=True))])

@@ -1,12 +1,13 @@
 """How a channel ends for A when B does not answer, or has sold garbage: alone, on the ledger."""
 
 import asyncio
+import logging
 from itertools import takewhile
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from zoneshare.stores import Store
+from zoneshare.stores import Store, StoreFailed
 from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.buyer_book import BuyerBook
 from zoneshare.trade.entries import BUYER_CHANNEL, BUYER_TRADE, GARBAGE, BuyerChannel, BuyerTrade, chunk_key
@@ -18,10 +19,12 @@ from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.paying import Garbage, Goods
 from zoneshare.trade.settler import Holding, Settler
 from zoneshare_protocols.codec import decode, digest
-from zoneshare_protocols.errors import NotFound
+from zoneshare_protocols.errors import NotFound, RuleBroken
 from zoneshare_protocols.sharing.chunkcipher import leaves_tree
 from zoneshare_protocols.sharing.escrow import trade_of
-from zoneshare_protocols.sharing.records import Channel, Complaint, Payment, RevealedKey, SignedState
+from zoneshare_protocols.sharing.records import Channel, Complaint, Payment, Phase, RevealedKey, SignedState
+
+log = logging.getLogger(__name__)
 
 
 class BuyerEnding:
@@ -103,6 +106,13 @@ class BuyerEnding:
 
         await ensure(self._clock, upheld, lambda: abroad.escrow.complain(complaint))
 
+    async def _try_to_complain(self, goods: Goods, index: int, abroad: Zone) -> None:
+        """What cannot be complained about, or not yet, must not keep the rest of A's money from coming home."""
+        try:
+            await self.complain(goods, index, abroad)
+        except (RuleBroken, StoreFailed) as failed:
+            log.warning("the complaint about chunk %d is not heard: %s", index, failed)
+
     def _received(self, newest: SignedState) -> tuple[RevealedKey, ...]:
         """The keys A has found right and ``newest`` does not acknowledge yet, in order, as far as it pays for them."""
         payment = decode(Payment, newest.state.app_state)
@@ -131,9 +141,11 @@ class BuyerEnding:
                     goods.learn(index, revealed.key)
                 except Garbage:
                     bad.add(index)
+                except (RuleBroken, StoreFailed) as failed:
+                    log.warning("the key of chunk %d opens nothing here: %s", index, failed)
             for index in sorted(bad):
-                if (trade, index) not in channel.complaints:
-                    await self.complain(goods, index, abroad)
+                if (trade, index) not in channel.complaints and channel.phase is not Phase.SETTLED:
+                    await self._try_to_complain(goods, index, abroad)
             if goods.complete:
                 await self.complete(goods)
         finally:

@@ -166,7 +166,7 @@ class Seller:
             )
         locked = terms.refund_from + terms.challenge - now
         if locked > self._policy.max_lock:
-            raise RuleBroken("the refund's lock and its window are too far away", lock=locked, most=self._policy.max_lock)
+            raise RuleBroken("the refund's lock and window are too far away", lock=locked, most=self._policy.max_lock)
         return Accept(terms.channel, sign(self._party.keys.signing, initial_state(terms)))
 
     def _check_parties(self, connection: Connection, terms: ChannelTerms) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneshare.trade.escrow import Escrow
 from zoneshare.trade.moment import Clock, persist
 from zoneshare.trade.party import Zone
-from zoneshare_protocols.errors import LedgerFailed, RuleBroken
+from zoneshare_protocols.errors import LedgerFailed, NotFound, RuleBroken
 from zoneshare_protocols.sharing.application import application
 from zoneshare_protocols.sharing.records import Channel, Evidence, Phase, RevealedKey, SignedState
 
@@ -78,7 +78,8 @@ async def guard(zone: Zone, clock: Clock, channel: str, holding: Callable[[], Ho
             margin = await asyncio.to_thread(lambda: zone.margin)
             await Settler(zone.escrow, margin, clock).drive(channel, holding, changed)
             return
-        except LedgerFailed as failed:
+        except (LedgerFailed, NotFound) as failed:
+            # NotFound: a peer that is behind, or lies; the channel is there, or it would not be guarded.
             log.warning("the ledger of %s is away; the channel %s is looked at again: %s", zone.name, channel, failed)
             await clock.wait(AWAY_MS, changed)
 
