@@ -203,9 +203,11 @@ class Buyer:
             await payments.run(owed)
             await self._ending.complete(goods)
         except Garbage as garbage:
-            # Refused where the seller used the complaints up; heard once it shows the key to be paid for it.
-            with contextlib.suppress(LimitExceeded):
-                await self._ending.complain(goods, int(garbage.values["index"] or 0), abroad)
+            index = garbage.values.get("index")
+            # NotFound: the seller only calls it so. LimitExceeded: it used the complaints up; this one is heard once it
+            # shows the key to be paid for it.
+            with contextlib.suppress(LimitExceeded, NotFound):
+                await self._ending.complain(goods, index if isinstance(index, int) else 0, abroad)
             raise
         finally:
             goods.partial.close()

@@ -136,7 +136,7 @@ def test_a_line_from_before_the_settlement_gets_no_keys_either(rig: Rig) -> None
         async with line(rig, terms) as (connection, newest):
             now = rig.clock.now_ms()
             await rig.clock.run(buyer.close_alone(terms.channel))
-            rig.clock.now_ms = lambda: now  # type: ignore[method-assign]
+            rig.clock.now_ms = lambda: now
             assert await keys_for(connection, Pay(following(rig, terms, newest))) == []
 
     asyncio.run(play())

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.trade.rig import CHUNK, MONEY, PRICE, Rig
+from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Rig
 from zoneshare.trade.buyer import Buyer
 from zoneshare.trade.ending import BuyerEnding
 from zoneshare.trade.opening import fund
+from zoneshare.trade.paying import Garbage
 from zoneshare.trade.seller import Seller
 from zoneshare_protocols.errors import InsufficientFunds, LedgerFailed, Misuse, NotFound, RuleBroken, ZoneshareError
 from zoneshare_protocols.sharing.chunkcipher import encrypt
@@ -82,6 +83,23 @@ def test_a_seller_that_refuses_to_close_does_not_choose_how(
         settled = await rig.clock.run(buyer.close(receipt.channel))
         assert settled.returned == DEPOSIT - CHUNKS * PRICE
         assert rig.money == (MONEY - CHUNKS * PRICE, MONEY + CHUNKS * PRICE)
+        await seller.stop()
+
+    asyncio.run(play())
+
+
+def test_a_seller_that_calls_its_refusal_garbage_gets_no_complaint(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        seller, buyer = await rig.seller(), rig.buyer()
+        data = seller.catalogue.add(rig.file(CHUNKS), PRICE, CHUNK).data
+
+        async def lie(*_: object) -> None:
+            raise Garbage("bad", index="all of them")
+
+        monkeypatch.setattr(Seller, "_paid", lie)
+        with pytest.raises(Garbage):
+            await buyer.buy(rig.order(data))
+        assert ("zone-b", "escrow:complain") not in WRITES
         await seller.stop()
 
     asyncio.run(play())

@@ -14,6 +14,7 @@ from zoneshare.trade.messages import Offer
 from zoneshare.trade.seller import Seller
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import BadProof
+from zoneshare_protocols.sharing.chunkcipher import encrypt, make_leaf
 from zoneshare_protocols.sharing.payment import spent
 from zoneshare_protocols.sharing.records import ChunkLeaf, Payment
 
@@ -61,7 +62,7 @@ def test_a_file_that_would_be_put_together_wrongly_is_not_paid_for(
 @pytest.mark.parametrize("offset", [-1, 1, 1 << 20])
 def test_a_ciphertext_of_another_size_is_not_paid_for(rig: Rig, monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
     """It might be too long to show it to the ledger in a complaint, and too long for its place in the file."""
-    make, encrypt = wares.make_leaf, wares.encrypt
+    make = make_leaf
 
     def longer(secret: bytes, key: bytes, index: int, plaintext: bytes) -> bytes:
         ciphertext = encrypt(secret, key, index, plaintext)
