@@ -83,13 +83,13 @@ def serve(
         network = stack.enter_context(EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms))
         server = GatewayServer(network, layout(network.topology, _previous_ports(folder), port))
         try:
-            _announce(network, server.nodes, digest(folder))
+            announce(network, server.nodes, digest(folder))
             ready(network, server.address)
             while signals.get() == signal.SIGHUP:
                 try:
                     seen = digest(folder)
                     network.reconcile()
-                    _announce(network, server.nodes, seen)
+                    announce(network, server.nodes, seen)
                 except ZoneshareError as refusal:
                     complain(refusal)
         finally:
@@ -107,7 +107,8 @@ def _service(name: str, where: str, folder: Path) -> CcaasChaincode:
     return CcaasChaincode(Connection(where))
 
 
-def _announce(network: EmbeddedNetwork, nodes: tuple[Node, ...], applied: str) -> None:
+def announce(network: EmbeddedNetwork, nodes: tuple[Node, ...], applied: str) -> None:
+    """Write gateway.json and the connection profiles; ``applied`` is the digest of the folder it is up to."""
     folder = network.folder
     body = Announced(nodes[0].address, os.getpid(), network.channels, applied, nodes, _tls_roots(folder))
     write_file(folder / GATEWAY, msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n")

