@@ -326,4 +326,4 @@ Channels.TestCase.settings = settings(
     # Shrinking a story of fifty transactions takes minutes; the failing story is printed whole instead.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
-TestChannels = pytest.mark.timeout(240)(Channels.TestCase)
+TestChannels = pytest.mark.timeout(400)(Channels.TestCase)
