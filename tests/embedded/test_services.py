@@ -1,14 +1,17 @@
 """Every node of the network on its own port: Endorser, Deliver and Broadcast, as peers and orderers answer."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
 from fabric_protos.common import common_pb2
+from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 from fabric_protos.orderer import ab_pb2, ab_pb2_grpc
 from fabric_protos.peer import events_pb2, events_pb2_grpc, peer_pb2_grpc, transaction_pb2
 
@@ -17,8 +20,9 @@ from zoneshare_network.deliver import TIME_WINDOW_MS
 from zoneshare_network.members import Signer
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.nodes import Kind, Node
-from zoneshare_network.pki import Role, load_key
+from zoneshare_network.pki import Role, load_key, new_key
 from zoneshare_network.server import GatewayServer
+from zoneshare_network.topology import utc
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import transaction
 from zoneshare_protocols.fabric.signatures import sign
@@ -247,3 +251,57 @@ def test_a_peer_of_the_orderers_organisation_reads_the_orderers_blocks_only(site
     envelope = seek(auditor, at(0), at(0))
     assert len(asked(site.orderer().Deliver, envelope)) == 2
     assert status(site.peer().Deliver, envelope) == "FORBIDDEN"
+
+
+def _expired(network: EmbeddedNetwork) -> Client:
+    member, now = network.organisation("Org1MSP"), network.clock_ms()
+    key, past = new_key(), timedelta(seconds=-1)
+    certificate = member.ca.enrol(key.public_key(), "late", Role.CLIENT, utc(now), past)
+    return Client(network, Signer(Creator("Org1MSP", certificate), key))
+
+
+def test_an_expired_certificate_is_refused_by_every_service(site: Site, client: Client) -> None:
+    late = _expired(site.network)
+    channel = site.channels["Org1MSP"]
+    signed = late.signed(late.propose("put", "k", "v")[0])
+    denied = "access denied: channel [zone-a] creator org [Org1MSP]"
+    with pytest.raises(grpc.RpcError, match=re.escape(denied)):
+        peer_pb2_grpc.EndorserStub(channel).ProcessProposal(signed)
+    gateway = gateway_pb2_grpc.GatewayStub(channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        gateway.Endorse(gateway_pb2.EndorseRequest(proposed_transaction=signed))
+    assert code_of(caught.value) is grpc.StatusCode.ABORTED
+    with pytest.raises(grpc.RpcError) as caught:
+        gateway.CommitStatus(late.status_request("f" * 64))
+    assert code_of(caught.value) is grpc.StatusCode.PERMISSION_DENIED
+    assert status(site.peer().Deliver, seek(late, at(0), at(0))) == "FORBIDDEN"
+    payload, _ = client.endorsed("put", "late", "v")
+    header = common_pb2.Payload.FromString(payload.payload)
+    signer = common_pb2.SignatureHeader.FromString(header.header.signature_header)
+    signer.creator = late.signer.serialized
+    header.header.signature_header = signer.SerializeToString()
+    forged = transaction.sign(header.SerializeToString(), late.signer.key)
+    answers = asked(site.orderer().Broadcast, forged)
+    assert [common_pb2.Status.Name(answer.status) for answer in answers] == ["FORBIDDEN"]
+
+
+def test_a_transaction_that_is_replayed(site: Site, client: Client) -> None:
+    """Its proposal is refused at once; the transaction itself is ordered, and marked in its block."""
+    proposed, tx_id = client.propose("put", "replayed", "1")
+    signed = client.signed(proposed)
+    answers = [client.network.process_proposal(mspid, signed) for mspid in ("Org1MSP", "Org2MSP")]
+    envelope = transaction.sign(transaction.assemble(proposed, answers), client.signer.key)
+    first = asked(site.orderer().Broadcast, envelope)[0]
+    number = client.committed(tx_id).block
+    stream = site.peer().DeliverFiltered(iter([seek(client, at(number + 1), at(number + 1))]), timeout=TIMEOUT)
+    second = asked(site.orderer().Broadcast, envelope)[0]
+    assert (first.status, second.status) == (common_pb2.SUCCESS, common_pb2.SUCCESS)
+    (entry,) = next(stream).filtered_block.filtered_transactions
+    assert (entry.txid, entry.tx_validation_code) == (tx_id, transaction_pb2.DUPLICATE_TXID)
+    with pytest.raises(grpc.RpcError, match=re.escape(f"duplicate transaction found [{tx_id}]")):
+        peer_pb2_grpc.EndorserStub(site.channels["Org1MSP"]).ProcessProposal(signed)
+
+
+def code_of(error: Any) -> grpc.StatusCode:
+    code: grpc.StatusCode = error.code()
+    return code
