@@ -13,7 +13,7 @@ from fabric_protos.gateway import gateway_pb2
 from fabric_protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 
 from zoneshare.gateway import FAILURE_STATUS, new_nonce, now_ms
-from zoneshare.hfc.messages import Answer, Await, Endorse, Evaluate, Expect, Open, Order, Request, Verdict
+from zoneshare.hfc.messages import Answer, Await, Endorse, Evaluate, Expect, Open, Order, Request, Settle, Verdict
 from zoneshare.hfc.process import Worker
 from zoneshare.hfc.seeks import chaincode_events, flag_of, seek
 from zoneshare.identity import Identity
@@ -74,11 +74,19 @@ class HfcTransport:
         try:
             return self._await(channel, tx_id, timeout)
         except TransportFailure as failure:
-            if failure.code != "NOT_FOUND":
+            if failure.code not in ("NOT_FOUND", "DEADLINE_EXCEEDED"):
                 raise
-        self.worker.call(Expect(channel, tx_id, self._newest(channel)), timeout)
+            late = failure if failure.code == "DEADLINE_EXCEEDED" else None
+        if late is None:
+            self.worker.call(Expect(channel, tx_id, self._newest(channel)), timeout)
         found = self._look_up(channel, tx_id, timeout)
-        return found or self._await(channel, tx_id, max(0.0, until - time.monotonic()))
+        if found is not None:
+            flag = transaction_pb2.TxValidationCode.Name(found.result)
+            self.worker.call(Settle(channel, tx_id, Verdict(flag, found.block_number)), timeout)
+            return found
+        if late is not None:
+            raise late
+        return self._await(channel, tx_id, max(0.0, until - time.monotonic()))
 
     def chaincode_events(self, request: gateway_pb2.SignedChaincodeEventsRequest) -> "_Events":
         return _Events(self, gateway_pb2.ChaincodeEventsRequest.FromString(request.request))

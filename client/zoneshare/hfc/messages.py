@@ -66,6 +66,21 @@ class Await(Record, frozen=True, tag="hfc/await/1"):
     tx_id: str
 
 
+class Verdict(Record, frozen=True, tag="hfc/verdict/1"):
+    """What the committed block says of a transaction: peer.TxValidationCode by name."""
+
+    flag: str
+    block: int
+
+
+class Settle(Record, frozen=True, tag="hfc/settle/1"):
+    """The verdict of an expected transaction, found elsewhere. An empty Answer: who waits for it has it."""
+
+    channel: str
+    tx_id: str
+    verdict: Verdict
+
+
 class Open(Record, frozen=True, tag="hfc/open/1"):
     """Blocks from where a signed SeekInfo says; the call's number names the stream. An empty Answer: it is open."""
 
@@ -92,7 +107,7 @@ class Cancel(Record, frozen=True, tag="hfc/cancel/1"):
     number: int
 
 
-Request = Network | Evaluate | Endorse | Order | Expect | Await | Open | Next | Shut | Cancel
+Request = Network | Evaluate | Endorse | Order | Expect | Await | Settle | Open | Next | Shut | Cancel
 
 
 class Call(Record, frozen=True, tag="hfc/call/1"):
@@ -104,13 +119,6 @@ class Call(Record, frozen=True, tag="hfc/call/1"):
 
 class Answer(Record, frozen=True, tag="hfc/answer/1"):
     parts: tuple[bytes, ...] = ()
-
-
-class Verdict(Record, frozen=True, tag="hfc/verdict/1"):
-    """What the committed block says of a transaction: peer.TxValidationCode by name."""
-
-    flag: str
-    block: int
 
 
 class Failed(Record, frozen=True, tag="hfc/failed/1"):

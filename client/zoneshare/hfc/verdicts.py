@@ -51,6 +51,12 @@ class Verdicts:
             raise Failure("NOT_FOUND", f"transaction {tx_id} is not expected")
         return await asyncio.shield(future)
 
+    def settle(self, tx_id: str, verdict: Verdict) -> None:
+        """Somebody has found it elsewhere."""
+        future = self._expected.get(tx_id)
+        if future is not None and not future.done():
+            future.set_result(verdict)
+
     async def _open(self, seek: bytes) -> None:
         failure = Failure("UNAVAILABLE", "the connection profile names no peer")
         for peer in tuple(self._peers):
@@ -83,13 +89,12 @@ class Verdicts:
         if not ready.done():
             ready.set_result(None)
         for transaction in block["filtered_transactions"]:
-            future, flag = self._expected.get(transaction["txid"]), transaction["tx_validation_code"]
-            if future is None or future.done():
-                continue
-            if flag == DUPLICATE:  # what counts is in an earlier block: look there
-                self._forget(transaction["txid"], Failure("NOT_FOUND", "the ledger had the transaction before"))
-            else:
-                future.set_result(Verdict(flag, block["number"]))
+            tx_id, flag = transaction["txid"], transaction["tx_validation_code"]
+            if flag != DUPLICATE:
+                self.settle(tx_id, Verdict(flag, block["number"]))
+            elif tx_id in self._expected and not self._expected[tx_id].done():
+                # What counts is in an earlier block: look there.
+                self._forget(tx_id, Failure("NOT_FOUND", "the ledger had the transaction before"))
 
     def _forget(self, tx_id: str, why: Failure) -> None:
         future = self._expected.pop(tx_id)

@@ -28,6 +28,7 @@ from zoneshare.hfc.messages import (
     Open,
     Order,
     Reply,
+    Settle,
     Shut,
     Verdict,
     frame,
@@ -98,6 +99,9 @@ class Worker:
                 return Answer()
             case Await(channel, tx_id):
                 return await self._of(channel).verdict(tx_id)  # type: ignore[no-any-return]  # hfc has no types
+            case Settle(channel, tx_id, verdict):
+                self._of(channel).settle(tx_id, verdict)
+                return Answer()
             case Open(seek, skip_first):
                 return await self._open(call.number, seek, skip_first)
             case Next(stream):

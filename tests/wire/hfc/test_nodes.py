@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from fabric_protos.gateway import gateway_pb2
 
 from tests.wire.ledger.harness import CHAINCODE, CHANNEL, Site, site
 from zoneshare.connection import ADAPTER, Connection, Profile
@@ -160,6 +162,24 @@ def test_another_workers_transaction_is_looked_up_by_its_id(running: Site, worke
     assert ledger.outcome(done.tx_id) == done.block
     with pytest.raises(CommitUnknown):
         ledger.outcome("f" * 64)
+
+
+def test_a_transaction_that_was_sent_twice_has_the_verdict_of_the_first(
+    running: Site, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[gateway_pb2.SubmitRequest] = []
+    transport = running.transport("grpc")
+    submit = transport.submit
+
+    def keep(request: gateway_pb2.SubmitRequest, timeout: float) -> Any:
+        sent.append(request)
+        return submit(request, timeout)
+
+    monkeypatch.setattr(transport, "submit", keep)
+    done = running.ledger(transport).submit("put", b"twice", b"1")
+    again = HfcTransport(worker, running.identity())
+    again.submit(sent[0], 20)
+    assert running.ledger(again).outcome(done.tx_id, 20) == done.block
 
 
 def test_events_from_a_block_far_ahead_wait_for_it(ledger: GatewayLedger, running: Site) -> None:
