@@ -5,7 +5,26 @@ from zoneshare_benchmarks.figure import Figure
 
 def figures() -> dict[str, Figure]:
     """Every figure by its name."""
-    from zoneshare_benchmarks import channels, chunks, epow_verify, opening, submits
+    from zoneshare_benchmarks import (
+        channels,
+        chunks,
+        epow_system,
+        epow_verify,
+        opening,
+        submits,
+        wire,
+        wire_host,
+        wire_tls,
+    )
 
-    parts = [*channels.FIGURES, *opening.FIGURES, *chunks.FIGURES, *submits.FIGURES, *epow_verify.FIGURES]
+    parts = [
+        *channels.FIGURES,
+        *opening.FIGURES,
+        *chunks.FIGURES,
+        *submits.FIGURES,
+        *wire.FIGURES,
+        *wire_host.FIGURES,
+        *wire_tls.FIGURES,
+        *epow_verify.FIGURES,
+    ]
     return {figure.name: figure for figure in parts}

@@ -22,7 +22,7 @@ CHANNEL, CHAINCODE = "zone-a", "put"
 SECONDS = 4.0
 
 
-class _Put:
+class Put:
     """The smallest transaction: one key written, named by the transaction, so that none conflict."""
 
     def invoke(self, stub: Stub) -> Response:
@@ -50,11 +50,11 @@ class _Timed:
         return timed
 
 
-def _submits(clients: int) -> Sample:
+def submits(clients: int) -> Sample:
     """``clients`` threads, each submitting one after another for a while; the block's timeout is the embedded's own."""
     with (
         TemporaryDirectory() as folder,
-        EmbeddedNetwork(Path(folder), Topology(channels=(CHANNEL,)), {CHAINCODE: _Put()}) as network,
+        EmbeddedNetwork(Path(folder), Topology(channels=(CHANNEL,)), {CHAINCODE: Put()}) as network,
     ):
         gateway = Gateway(network)
         enrolled = network.organisation("Org1MSP").enrol("bench", Role.CLIENT, network.clock_ms())
@@ -89,7 +89,7 @@ FIGURES = tuple(
         f"submits a second on the embedded Fabric in one process, {clients} at once; the parts are a submit's time",
         "submits/s",
         "higher",
-        lambda clients=clients: _submits(clients),  # type: ignore[misc]
+        lambda clients=clients: submits(clients),  # type: ignore[misc]
         runs=3,
     )
     for clients in (1, 32)
