@@ -8,7 +8,6 @@ def figures() -> dict[str, Figure]:
     from zoneshare_benchmarks import (
         channels,
         chunks,
-        epow_system,
         epow_verify,
         opening,
         submits,
