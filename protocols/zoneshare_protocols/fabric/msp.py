@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -44,7 +44,7 @@ class Identity:
     def mspid(self) -> str:
         return self.creator.mspid
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, bytes]:
         """What tells two identities apart: not the whole certificate, whose signature anyone can turn to high S."""
         return self.creator.mspid, self.certificate.tbs_certificate_bytes
