@@ -12,6 +12,8 @@ UNCLEAR = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN",
 """After these a transaction that was sent to be ordered may be on the ledger or not."""
 _TRY_AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _CHAINCODE = re.compile(r"chaincode response (\d+), (.*)", re.DOTALL)
+_AWAY = re.compile(r"could not launch chaincode .*connection to|chaincode stream terminated", re.DOTALL)
+"""The peer cannot reach the chaincode, which may be starting again."""
 _DIVERGENT = "ProposalResponsePayloads do not match"
 _NO_CHANNEL = "failed to get config for channel"
 _TOO_LARGE = "larger than max"
@@ -29,18 +31,26 @@ def refusal(failure: TransportFailure) -> ZoneshareError:
         if contract is not None:
             return contract
     for text in texts:
-        answer = _CHAINCODE.search(text)
-        if answer is not None:
-            return Refused(f"the chaincode refused: {answer.group(2)}", code=failure.code, status=int(answer.group(1)))
-        if _DIVERGENT in text:
-            return Conflict("the endorsers came to different results", code=failure.code)
-        if _NO_CHANNEL in text:
-            return Refused(text, code=failure.code)
+        found = _known(text, failure.code)
+        if found is not None:
+            return found
     text = texts[0] or "no reason given"
     busy = failure.code == "RESOURCE_EXHAUSTED" and _TOO_LARGE not in text
     if busy or failure.code in _TRY_AGAIN:
         return LedgerUnavailable(f"no answer from the network: {text}", code=failure.code)
     return Refused(text, code=failure.code)
+
+
+def _known(text: str, code: str) -> ZoneshareError | None:
+    """The error for what a peer is known to say."""
+    if _AWAY.search(text):
+        return LedgerUnavailable(f"the chaincode is away: {text}", code=code)
+    answer = _CHAINCODE.search(text)
+    if answer is not None:
+        return Refused(f"the chaincode refused: {answer.group(2)}", code=code, status=int(answer.group(1)))
+    if _DIVERGENT in text:
+        return Conflict("the endorsers came to different results", code=code)
+    return Refused(text, code=code) if _NO_CHANNEL in text else None
 
 
 def invalid(code: str, tx_id: str) -> ZoneshareError:

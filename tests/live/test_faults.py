@@ -9,6 +9,7 @@ from tests.live.network import Live, named
 from zoneshare.accounts import Accounts
 from zoneshare.audit import audit_network
 from zoneshare.gateway import Deadlines, GatewayLedger
+from zoneshare.ledger import LedgerUnavailable
 
 KINDS = NativeFaults.kinds if named() else EmbeddedFaults.kinds
 AT_ONCE = 8
@@ -36,6 +37,7 @@ def test_every_submit_has_one_outcome(site: Live, faults: Faults, accounts: list
     gained = {account: Accounts(ledger).balance(account) - before[account] for account in accounts}
     told = "%s, %s killed: %s; of the unclear on the ledger %d, not %d"
     logging.getLogger(__name__).info(told, site.adapter, name, load.report(), there, absent)
+    assert set(load.refused) <= {LedgerUnavailable.__name__}
     assert gained == {account: load.committed[account] for account in accounts}
 
 

@@ -12,7 +12,32 @@ TOO_FEW = "failed to collect enough transaction endorsements, see attached detai
 DENIED = "error validating proposal: access denied: channel [zone-a] creator org [Org1MSP]"
 NO_CHANNEL = "failed to get config for channel [zone-x]: could not get last config for channel zone-x"
 
+SIMULATION = "error in simulation: failed to execute transaction abc: "
+NOT_LAUNCHED = SIMULATION + "could not launch chaincode zoneshare_1.0:def: "
+NO_CONNECTION = (
+    "connection to zoneshare_1.0:def failed: error cannot create connection for zoneshare_1.0:def: error creating grpc "
+    'connection to 127.0.0.1:9999: failed to create new connection: connection error: desc = "transport: error while '
+    'dialing: dial tcp 127.0.0.1:9999: connect: connection refused"'
+)
+NO_SUCH = "chaincode definition for 'zoneshare' exists, but chaincode is not installed"
+
 RECORDED = [
+    ("ABORTED", NOT_ENDORSED, (NOT_LAUNCHED + NO_CONNECTION,), LedgerUnavailable, "is away"),
+    (
+        "ABORTED",
+        NOT_ENDORSED,
+        (NOT_LAUNCHED + "chaincode registration failed: " + NO_CONNECTION,),
+        LedgerUnavailable,
+        "is away",
+    ),
+    (
+        "ABORTED",
+        NOT_ENDORSED,
+        (SIMULATION + "error sending: chaincode stream terminated",),
+        LedgerUnavailable,
+        "is away",
+    ),
+    ("ABORTED", NOT_ENDORSED, (NOT_LAUNCHED + NO_SUCH,), Refused, "not installed"),
     ("ABORTED", NOT_ENDORSED, ("chaincode response 500, ValueError: boom",), Refused, "ValueError: boom"),
     ("ABORTED", NOT_ENDORSED, (DENIED,), Refused, "access denied"),
     ("ABORTED", TOO_FEW, ("ProposalResponsePayloads do not match",), Conflict, "different results"),
