@@ -11,8 +11,8 @@ from zoneshare_protocols.errors import LedgerFailed, RuleBroken
 
 R = TypeVar("R")
 
-PAUSES_MS = (50, 100, 250, 500, 1_000, 2_000, 4_000)
-"""Between attempts, where a ledger or a store gave no answer."""
+PAUSES_MS = (50, 100, 250, 500, 1_000, 2_000, 4_000, 4_000, 4_000)
+"""Between attempts, where a ledger, a store or the other device gave no answer: 16 s, for a process to start again."""
 
 
 class Clock(Protocol):
