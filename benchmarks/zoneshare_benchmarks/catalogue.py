@@ -8,6 +8,7 @@ def figures() -> dict[str, Figure]:
     from zoneshare_benchmarks import (
         channels,
         chunks,
+        epow_system,
         epow_verify,
         opening,
         submits,
@@ -25,5 +26,6 @@ def figures() -> dict[str, Figure]:
         *wire_host.FIGURES,
         *wire_tls.FIGURES,
         *epow_verify.FIGURES,
+        *epow_system.FIGURES,
     ]
     return {figure.name: figure for figure in parts}

@@ -197,7 +197,7 @@ class Coordinator:
                 session.spawn(old.close())
             # The new process holds nothing.
             self._desk.take_away(seat)
-            seat.wanted, seat.outbox, session.seat = wanted, session, seat
+            seat.wanted, seat.outbox, session.seat, seat.deposit = wanted, session, seat, record.deposit
             await self._claim([seat])
             session.put(Welcome(self._desk.zone, self._desk.tip))
         except ZoneshareError as refused:

@@ -50,6 +50,7 @@ class Seat:
     wanted: int
     claim: Claim | None
     outbox: Outbox | None
+    deposit: int = 0
     held: dict[Key, Holding] = field(default_factory=dict)
     gone_since: float = 0.0
     late_at: int = -1
@@ -80,11 +81,12 @@ class Desk:
 
     def claim(self, seat: Seat, elapsed: int | None) -> Iterator[Step]:
         """Open the seat's claim at this tip. ``elapsed``: ms of the block time of the claim before."""
-        if seat.claim is not None and seat.claim.height >= self.tip.height:
+        rules = self.zone.rules
+        if seat.deposit < rules.penalty or (seat.claim is not None and seat.claim.height >= self.tip.height):
             return
-        step = Wanted(seat.account, self.tip.height, min(seat.wanted, self.zone.rules.max_claim), seat.at_hand)
+        step = Wanted(seat.account, self.tip.height, min(seat.wanted, rules.max_claim), seat.at_hand)
         try:
-            seat.claim = claim_at(seat.claim, step, self.zone.rules, elapsed)
+            seat.claim = claim_at(seat.claim, step, rules, elapsed)
         except RuleBroken:
             return  # after a fake: none in this block time
         yield step
@@ -141,6 +143,7 @@ class Desk:
         """Its result is a fake: all it holds goes to others."""
         if seat.claim is not None and not seat.claim.fake:
             seat.claim, _ = mark_fake(seat.claim)
+            seat.deposit -= min(self.zone.rules.penalty, seat.deposit)
             yield Faked(seat.account, digest(assignment))
         self.take_away(seat)
 

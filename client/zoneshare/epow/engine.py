@@ -52,6 +52,18 @@ class Meter:
     nsubs: int = 0
     free_loops: int = 0
     began: float = 0.0
+    first: float = 0.0
+    """When the first run began."""
+    last: float = 0.0
+    """When the last one ended."""
+    product_cpu: float = 0.0
+    busy_cpu: float = 0.0
+    """Processor time of products, and of the whole process from the first run's beginning to the last one's end."""
+
+    @property
+    def busy(self) -> float:
+        """Seconds from the first run's beginning to the last one's end, all waiting in between included."""
+        return self.last - self.first
 
     @property
     def elapsed(self) -> float:
@@ -138,7 +150,7 @@ class Engine:
         self._tip: Tip | None = None
         self._scale = SCALE_ONE
         self._nonce = 0
-        self._spent = 0.0
+        self._spent = self._spent_cpu = self._cpu_before = 0.0
         self._over = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="epow-engine", daemon=True)
@@ -213,7 +225,9 @@ class Engine:
 
     def _involved(self, run: Run) -> None:
         key = _key(run.assignment)
-        product_before = self._spent
+        product_before, cpu_before = self._spent, self._spent_cpu
+        if not self.meter.first:
+            self.meter.first, self._cpu_before = time.perf_counter(), time.process_time()
 
         def drawn(position: int, result_hash: bytes, _: Int32) -> None:
             self._draw(run, position, result_hash)
@@ -221,7 +235,10 @@ class Engine:
         pairs = zip(run.left, run.right, strict=True)
         done = self._worker.run(((self.blocks.wide(left), self.blocks.wide(right)) for left, right in pairs), drawn)
         self.meter.product += self._spent - product_before
+        self.meter.product_cpu += self._spent_cpu - cpu_before
         self.meter.nsubs += run.assignment.count
+        self.meter.last = time.perf_counter()
+        self.meter.busy_cpu = time.process_time() - self._cpu_before
         with self._change:
             assignment = self._current.pop(key, run.assignment)
             gone = key in self._gone
@@ -257,9 +274,10 @@ class Engine:
             self._change.wait_for(lambda: self._over or bool(self._runs) or self._tip is not tip, timeout=2.0)
 
     def _product(self, left: Any, right: Any, out: Any) -> None:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.thread_time()
         np.matmul(left, right, out=out)
         self._spent += time.perf_counter() - began
+        self._spent_cpu += time.thread_time() - cpu
 
 
 def _key(assignment: Assignment) -> tuple[bytes, int, int]:

@@ -17,6 +17,7 @@ from zoneshare.epow.messages import EPOW, Accepted, Bring, Failed, Merged, Need,
 from zoneshare.identity import Identity
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, PeerGone, connect
+from zoneshare_protocols.epow.difficulty import MAX_STEP
 from zoneshare_protocols.epow.exact import Int64, as_integers
 from zoneshare_protocols.epow.ledger import MiningZone, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain, describe
@@ -88,7 +89,8 @@ class Source:
             self._connection = None
 
     def _going_rate(self) -> int:
-        return max(self._mining.pool().fee, self._mining.floor())
+        # A window may ease the difficulty fourfold, and the floor rises as much: under it the task would have to wait.
+        return max(self._mining.pool().fee, MAX_STEP * self._mining.floor())
 
     async def _collect(self, offered: _Offered) -> Int64:
         """Bring the task until its result is here; the coordinator may be started anew meanwhile."""
