@@ -6,7 +6,7 @@ H is Keccak-256 over a type tag, the auction, the winner's seat and the rest. Th
 w_k stands for the winner's tasks 1..k at the prices of the result, and folds back to the root with those prices only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from Cryptodome.Hash import keccak
 
@@ -100,6 +100,25 @@ def check_payword(chain: ChainMeta, auction: bytes, prices: Sequence[int], index
         folded = _fold(head, folded, price)
     if folded != chain.root:
         raise BadProof("the payword does not fold back to the root", seat=chain.seat, index=index)
+
+
+def may_give(tasks: Sequence[SoldTask], index: int, held: Collection[int], first: int | None = None) -> bool:
+    """Whether an honest drone gives payword ``index`` now (H12).
+
+    ``held``: the numbers (from 1) of the tasks whose encrypted result it has. ``first``: where the batch that
+    ``index`` ends begins; without it the batch is one task. Everything before the batch must be decided, every task of
+    the batch proved, and of all that have not failed the result must be there, since the payword pays for them.
+    """
+    begin = index if first is None else first
+    if not 1 <= begin <= index <= len(tasks):
+        return False
+    decided = all(task.final for task in tasks[: begin - 1])
+    proved = all(task.state is TaskState.PROVED for task in tasks[begin - 1 : index])
+    there = all(
+        number in held or task.published or task.state is TaskState.FAILED
+        for number, task in enumerate(tasks[:index], 1)
+    )
+    return decided and proved and there
 
 
 def due(tasks: Sequence[SoldTask], index: int) -> int:
