@@ -3,7 +3,7 @@
 import base64
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +11,29 @@ import pytest
 from fabric_protos.common import ledger_pb2
 from fabric_protos.peer import transaction_pb2
 
-from tests.fidelity.replay import RecordedAsset
 from tests.node.install import HERE, installed, node
-from tests.support.embedded import CHANNEL, FAST
-from zoneshare_network import host
-from zoneshare_network.identities import write_identity
+from tests.node.rig import identity, served
+from tests.support.embedded import CHANNEL
 from zoneshare_network.network import EmbeddedNetwork
-from zoneshare_network.pki import Role
 from zoneshare_network.server import GatewayServer
 
 ABORTED, UNKNOWN, FAILED_PRECONDITION, UNAVAILABLE = 10, 2, 9, 14
-Tell = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNetwork]:
-    with EmbeddedNetwork(tmp_path_factory.mktemp("net"), FAST, {"asset": RecordedAsset()}) as made:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNetwork, GatewayServer]]:
+    with served(tmp_path_factory.mktemp("net")) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
-def server(network: EmbeddedNetwork) -> Iterator[GatewayServer]:
-    made = GatewayServer(network)
-    host.announce(network, made.nodes, "")
-    yield made
-    made.stop(0)
+@pytest.fixture
+def network(running: tuple[EmbeddedNetwork, GatewayServer]) -> EmbeddedNetwork:
+    return running[0]
 
 
-def identity(network: EmbeddedNetwork, folder: Path, name: str, mspid: str = "Org1MSP") -> Path:
-    made = network.organisation(mspid).enrol(name, Role.CLIENT, network.clock_ms())
-    write_identity(folder / name, made, host.encoded(host.profile(network.folder, mspid)))
-    return folder / name
+@pytest.fixture
+def server(running: tuple[EmbeddedNetwork, GatewayServer]) -> GatewayServer:
+    return running[1]
 
 
 class NodeClient:
@@ -79,9 +71,9 @@ class NodeClient:
 
 @pytest.fixture(scope="module")
 def client(
-    network: EmbeddedNetwork, server: GatewayServer, tmp_path_factory: pytest.TempPathFactory
+    running: tuple[EmbeddedNetwork, GatewayServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NodeClient]:
-    made = NodeClient(identity(network, tmp_path_factory.mktemp("identity"), "car", "Org2MSP"))
+    made = NodeClient(identity(running[0], tmp_path_factory.mktemp("identity"), "car", "Org2MSP"))
     yield made
     made.close()
 
