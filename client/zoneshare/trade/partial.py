@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,19 +16,36 @@ SUFFIX = ".zoneshare-part"
 def check_target(path: Path) -> Path:
     """Where a file may go, made absolute. Raises Misuse when something is there already, or it cannot be written."""
     path = path.absolute()
-    if path.exists():
-        raise Misuse(f"{path} is there already: nothing was changed")
-    if not path.parent.is_dir():
-        raise Misuse(f"no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise Misuse(f"cannot write in {path.parent}")
+    folder = path.with_name(path.name + SUFFIX)
+    try:
+        if path.exists():
+            raise Misuse(f"{path} is there already: nothing was changed")
+        if not path.parent.is_dir():
+            raise Misuse(f"no folder {path.parent}")
+        # Tried out: permissions do not tell of read-only file systems, nor of those that take no files.
+        fresh = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        try:
+            with tempfile.NamedTemporaryFile(dir=folder) as file:
+                file.write(b"x")
+        finally:
+            if fresh:
+                folder.rmdir()
+    except OSError as cause:
+        raise Misuse(f"cannot write {path}: {cause.strerror}") from cause
     return path
+
+
+class PartialFailed(StoreFailed):
+    """The partial file cannot be written: disk full, or no permission. What is paid for is kept for a later try."""
+
+    retryable = False
 
 
 class PartialFile:
     """The folder ``<path>.zoneshare-part`` until the file is whole; made when it is needed, it survives the process.
 
-    All methods raise StoreFailed when the disk is full or cannot be written.
+    All methods raise PartialFailed when the disk is full or cannot be written.
     """
 
     def __init__(self, path: Path, chunk_size: int) -> None:
@@ -91,4 +109,4 @@ class PartialFile:
         try:
             yield
         except OSError as cause:
-            raise StoreFailed(f"cannot write {self._path}: {cause.strerror}") from cause
+            raise PartialFailed(f"cannot write {self._path}: {cause.strerror}") from cause
