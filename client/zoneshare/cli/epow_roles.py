@@ -33,7 +33,6 @@ from zoneshare_protocols.epow.ledger import MiningZone
 from zoneshare_protocols.epow.records import MiningRules, Mode
 from zoneshare_protocols.errors import Misuse, NotFound
 
-
 NICE = 10
 """A miner is never idle: whatever else runs on its machine goes first."""
 

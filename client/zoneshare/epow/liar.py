@@ -5,7 +5,7 @@ It is the miner's own command, with its delivery bent: ``python -m zoneshare.epo
 
 from unittest.mock import patch
 
-from zoneshare.cli.main import main
+from zoneshare.__main__ import main
 from zoneshare.epow.engine import Finished
 from zoneshare.epow.miner import Miner
 from zoneshare_protocols.epow.hashing import matrix_hash
