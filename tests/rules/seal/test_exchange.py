@@ -16,10 +16,11 @@ AUCTION, GRACE, TERMS = b"a" * 32, 300, paper_terms()
 PENALTY = 1000
 """s_0j of every task."""
 MOVES = st.lists(
-    st.tuples(st.sampled_from(["prove", "send", "pay", "show", "key", "publish", "wait"]), st.integers(0, 3)),
-    max_size=60,
+    st.tuples(st.sampled_from(["prove", "send", "pay", "show", "key", "publish", "wait"]), st.integers(0, 2)),
+    min_size=12,
+    max_size=40,
 )
-PRICES = st.lists(st.integers(0, 900), min_size=4, max_size=4)
+PRICES = st.lists(st.integers(1, 900), min_size=3, max_size=3)
 
 
 @dataclass
