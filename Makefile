@@ -7,6 +7,7 @@ PYTHON ?= python3
 RUN := .venv/bin
 WORKSPACE := protocols chaincode network client benchmarks
 STAMP := .venv/.installed
+export FILE
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -18,7 +19,7 @@ $(STAMP): requirements.lock Makefile $(addsuffix /pyproject.toml,$(WORKSPACE))
 	@touch $@
 
 demo: setup ## watch a file being sold between two zones, and four frauds fail (FILE=… for a file of yours)
-	@$(RUN)/zoneshare demo $(if $(FILE),--file "$(FILE)")
+	@$(RUN)/zoneshare demo $(if $(FILE),--file "$$FILE")
 
 network: setup ## start the real network of docker-compose.yaml and set it up (needs Docker; see docs/real-network.md)
 	@ZONESHARE_UID=$$(id -u) ZONESHARE_GID=$$(id -g) docker compose up --detach --build

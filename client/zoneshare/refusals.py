@@ -18,6 +18,8 @@ _DIVERGENT = "ProposalResponsePayloads do not match"
 _NO_CHANNEL = "failed to get config for channel"
 _TOO_LARGE = "larger than max"
 
+_NOBODY = re.compile(r"ipv[46]:(\S+?): Failed to connect")
+
 
 def refusal(failure: TransportFailure) -> ZoneshareError:
     """The error for a call that failed before anything was ordered.
@@ -37,7 +39,9 @@ def refusal(failure: TransportFailure) -> ZoneshareError:
     text = texts[0] or "no reason given"
     busy = failure.code == "RESOURCE_EXHAUSTED" and _TOO_LARGE not in text
     if busy or failure.code in _TRY_AGAIN:
-        return LedgerUnavailable(f"no answer from the network: {text}", code=failure.code)
+        nobody = _NOBODY.search(text)
+        said = f"nobody listens at {nobody.group(1)}: is the network running?" if nobody else f"no answer: {text}"
+        return LedgerUnavailable(said, code=failure.code)
     return Refused(text, code=failure.code)
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the pinned versions into .venv. Called by make; the arguments are the folders of the workspace.
 set -eu
-say() { printf '  \033[2m%s\033[0m\n' "$*"; }
+say() { printf '  %s\n' "$*"; }
 
 "$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || {
   echo "zoneshare needs Python 3.11 to 3.13; $PYTHON is $("$PYTHON" -V 2>&1). Try: make PYTHON=python3.12 …" >&2; exit 1; }
@@ -11,7 +11,7 @@ if command -v uv >/dev/null 2>&1; then
   UV=$(command -v uv); run_uv() { "$UV" "$@"; }
 else
   if [ ! -x .tools/uv/bin/uv ]; then
-    say "uv is not installed: fetching uv $UV_VERSION into .tools (nothing outside this folder changes)"
+    say "uv is not installed: fetching uv $UV_VERSION into .tools"
     # Debian's bare python3 has no ensurepip; then pip's own --target does.
     { "$PYTHON" -m venv .tools/uv >/dev/null 2>&1 && .tools/uv/bin/python -m pip install -q --disable-pip-version-check "uv==$UV_VERSION"; } ||
       { rm -rf .tools/uv && "$PYTHON" -m pip install -q --disable-pip-version-check --target .tools/uv "uv==$UV_VERSION"; } || {

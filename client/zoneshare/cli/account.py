@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and their money, in the smallest unit.")
 
+NEGATIVE = {"ignore_unknown_options": True}
+"""So that -1 is an amount, which the rules refuse, and no unknown option."""
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="A whole number of the smallest unit.")]
 To = Annotated[str, typer.Argument(metavar="TO", help="A device's name or folder, or an account (40 hex digits).")]
 Zone = Annotated[str, typer.Option("--zone", help="The zone. Default: the device's own.")]
@@ -41,7 +43,7 @@ def show(name: Name, zone: Zone = "", as_json: Json = False) -> None:
     emit(value, as_json, "\n".join(lines))
 
 
-@app.command()
+@app.command(context_settings=NEGATIVE)
 def issue(to: To, amount: Amount, network: Network, zone: Zone = "", as_json: Json = False) -> None:
     """Make new money for an account, as the network's issuer.
 
@@ -62,7 +64,7 @@ def issue(to: To, amount: Amount, network: Network, zone: Zone = "", as_json: Js
     emit(value, as_json, f"issued {number} to {to} in {zone}: balance {balance}")
 
 
-@app.command()
+@app.command(context_settings=NEGATIVE)
 def transfer(name: Name, to: To, amount: Amount, zone: Zone = "", as_json: Json = False) -> None:
     """Pay another account of the same zone.
 
@@ -80,7 +82,7 @@ def transfer(name: Name, to: To, amount: Amount, zone: Zone = "", as_json: Json 
     emit(value, as_json, f"paid {number} to {to} in {zone}: {name} has {balance} left")
 
 
-@app.command()
+@app.command(context_settings=NEGATIVE)
 def send(
     name: Name,
     to: To,

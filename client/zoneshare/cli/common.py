@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -100,10 +101,9 @@ def parse_position(text: str) -> tuple[int, int]:
 
 def parse_amount(text: str) -> int:
     """A whole number. Raises Misuse for anything else; whether the amount is allowed the rules say."""
-    try:
-        return int(text)
-    except ValueError as cause:
-        raise Misuse(f"not an amount: {text!r}; money is a whole number of the smallest unit") from cause
+    if re.fullmatch(r"-?[0-9]{1,40}", text) is None:
+        raise Misuse(f"not an amount: {text[:80]!r}; money is a whole number of the smallest unit")
+    return int(text)
 
 
 def account_of(who: str) -> str:

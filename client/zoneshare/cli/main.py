@@ -174,11 +174,3 @@ def _refused(refused: TyperException) -> int:
     if text:
         typer.echo(text, err=True)
     return int(getattr(refused, "exit_code", FAILED))
-
-
-def main() -> None:
-    """The console script."""
-    try:
-        sys.exit(run(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)

@@ -6,7 +6,7 @@ It is the seller's own command, with the reading of the file bent: the salted ha
 from collections.abc import Iterator
 from unittest.mock import patch
 
-from zoneshare.cli.main import main
+from zoneshare.__main__ import main
 from zoneshare.trade import wares
 from zoneshare.trade.catalogue import Item, read_chunks
 

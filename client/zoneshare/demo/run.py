@@ -9,6 +9,7 @@ from zoneshare.demo import frauds, honest
 from zoneshare.demo.goods import digits
 from zoneshare.demo.show import Show
 from zoneshare.demo.stage import Actor, Stage
+from zoneshare.epow import demo as mining
 from zoneshare_protocols.errors import Misuse
 
 TOLERANCE_MS = 1_000
@@ -25,19 +26,20 @@ async def play(show: Show, file: Path | None, keep: Path | None, quick: bool) ->
 
     Raises Misuse for a file that cannot be sold, or a folder that is there already.
     """
+    goods = None if file is None else _readable(file)
     if keep is not None and keep.exists():
         raise Misuse(f"{keep} is there already: nothing was changed")
     folder = Path(tempfile.mkdtemp(prefix="zoneshare-demo-")) if keep is None else keep
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        await _play(show, file, folder, quick)
+        await _play(show, goods, folder, quick)
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _play(show: Show, file: Path | None, folder: Path, quick: bool) -> None:
-    goods = _readable(file) if file is not None else digits(folder)
+    goods = file or digits(folder)
     show.act("A network, for development: two organisations, a peer each, three channels (embedded Fabric)")
     async with Stage.open(folder, TOLERANCE_MS) as stage:
 
@@ -53,11 +55,16 @@ async def _play(show: Show, file: Path | None, folder: Path, quick: bool) -> Non
         await honest.play(stage, show, a, b, goods)
         if not quick:
             await _frauds(stage, show, place, goods if file is None else digits(folder))
+            await mining.play(stage, show)
+            found = await asyncio.to_thread(stage.audit)
+            show.report["held"], show.report["issued"] = found.held, found.issued
     show.say()
 
 
 async def _frauds(stage: Stage, show: Show, place: frauds.Place, file: Path) -> None:
-    show.act("Four things go wrong, at the same time; the locks are short (M is 24 s away), so that one can watch")
+    show.act(
+        f"Four things go wrong with {file.name}, at the same time; M is 24 s away, so that one can watch the locks"
+    )
     casts = [await frauds.cast(stage, scene, n, place, file) for n, scene in enumerate(frauds.SCENES, 1)]
     for scene in frauds.SCENES:
         show.say(f"… {scene.title}")
@@ -70,10 +77,8 @@ async def _frauds(stage: Stage, show: Show, place: frauds.Place, file: Path) -> 
         show.say(outcomes[scene.title])
         show.say(_balances(cast, *await asyncio.to_thread(stage.balances, cast.a, cast.b)))
     show.act("Nothing was made or lost")
-    found = await asyncio.to_thread(stage.audit)
-    show.audit(found)
+    show.audit(await asyncio.to_thread(stage.audit))
     show.report["frauds"] = outcomes
-    show.report["held"], show.report["issued"] = found.held, found.issued
 
 
 def _balances(cast: frauds.Cast, a: int, b: int) -> str:
@@ -81,6 +86,10 @@ def _balances(cast: frauds.Cast, a: int, b: int) -> str:
 
 
 def _readable(file: Path) -> Path:
-    if not file.is_file():
+    if not file.exists():
         raise Misuse(f"no such file: {file}")
+    if not file.is_file():
+        raise Misuse(f"{file} is no regular file")
+    if file.stat().st_size == 0:
+        raise Misuse(f"{file} is empty: there is nothing to sell")
     return file.absolute()

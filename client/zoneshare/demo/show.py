@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from zoneshare.audit import NetworkAudit
+from zoneshare.cli.common import columns
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.sharing.payment import spent
 from zoneshare_protocols.sharing.records import Payment, SignedState
@@ -26,10 +26,8 @@ class Show:
         self._console.print(f"  {text}", markup=False)
 
     def table(self, heads: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-        table = Table(*heads, box=None, padding=(0, 2), header_style="dim")
-        for row in rows:
-            table.add_row(*map(str, row))
-        self._console.print(table)
+        for line in columns(tuple(heads), [tuple(row) for row in rows]).splitlines():
+            self.say(line)
 
     def state(self, first: int, last: int, total: int, signed: SignedState, started_ms: int) -> None:
         """Some chunks have come; the newest T_i that both have signed, and its lock, told from the trade's start."""
@@ -37,7 +35,8 @@ class Show:
         pays = spent(decode(Payment, state.app_state))
         lock = (state.lock - started_ms) / 1000
         self.say(
-            f"chunks {first:>4} to {last:>4} of {total}  T_{state.version:<5} pays {pays:>6}   its lock: +{lock:,.2f} s"
+            f"chunks {first:>4} to {last:>4} of {total} are here; newest T_{state.version}: {pays} signed for, "
+            f"its lock N at +{lock:,.2f} s"
         )
 
     def audit(self, found: NetworkAudit) -> None:
