@@ -11,6 +11,7 @@ from zoneshare.cli.channel import app as channels
 from zoneshare.cli.common import Json, columns, device_folder, emit, working
 from zoneshare.cli.device import Name
 from zoneshare.cli.trade_show import buying, reading
+from zoneshare_protocols.codec import MAX_AMOUNT
 from zoneshare_protocols.errors import Misuse
 
 sellers = typer.Typer(no_args_is_help=True, help="Sell files, chunk by chunk.")
@@ -24,6 +25,7 @@ Price = Annotated[int, typer.Option("--price", metavar="AMOUNT", help="For one c
 ChunkSize = Annotated[int, typer.Option("--chunk-size", metavar="BYTES", help="At most 1 MiB less 16 bytes.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0: a free port.")]
 DEFAULT_CHUNK = 100_000
+LONGEST_S = 10 * 365 * 24 * 3600
 
 
 def register(root: typer.Typer) -> None:
@@ -72,15 +74,15 @@ def serve_(
     *,
     price: Price = 1,
     chunk_size: ChunkSize = DEFAULT_CHUNK,
-    bond: Annotated[int, typer.Option(min=0, help="Locked for every trade, and lost for garbage.")] = 0,
+    bond: Annotated[int, typer.Option(min=0, max=MAX_AMOUNT, help="Locked for every trade, and lost for garbage.")] = 0,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Port = 7400,
     store: Store = "",
     min_challenge: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="The shortest challenge window it agrees to.")
+        int, typer.Option(min=1, max=LONGEST_S, metavar="SECONDS", help="The shortest challenge window it agrees to.")
     ] = 10,
     max_lock: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="The longest its earnings may be locked.")
+        int, typer.Option(min=1, max=LONGEST_S, metavar="SECONDS", help="The longest its earnings may be locked.")
     ] = 24 * 3600,
     watchtower: Annotated[str, typer.Option(metavar="HOST:PORT", help="Hand it every newest state.")] = "",
     as_json: Json = False,
@@ -139,14 +141,23 @@ def buy(
     name: Name,
     data: Annotated[str, typer.Argument(metavar="D", help="What to buy: 64 hex digits, as the seller shows them.")],
     seller: Annotated[str, typer.Option("--from", metavar="HOST:PORT", help="Where the seller listens.")],
-    max_price: Annotated[int, typer.Option("--max-price", metavar="AMOUNT", help="For one chunk, at most.")],
+    max_price: Annotated[
+        int, typer.Option("--max-price", min=1, max=MAX_AMOUNT, metavar="AMOUNT", help="For one chunk, at most.")
+    ],
     *,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Default: the file's name, here.")] = None,
-    deposit: Annotated[int | None, typer.Option(min=1, help="Of a new channel. Default: what this file costs.")] = None,
+    deposit: Annotated[
+        int | None, typer.Option(min=1, max=MAX_AMOUNT, help="Of a new channel. Default: what this file costs.")
+    ] = None,
     lock: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="Of a new channel: when you can take back what is left.")
+        int,
+        typer.Option(
+            min=1, max=LONGEST_S, metavar="SECONDS", help="Of a new channel: when you can take back what is left."
+        ),
     ] = 3600,
-    challenge: Annotated[int, typer.Option(min=1, metavar="SECONDS", help="Of a new channel: its window.")] = 60,
+    challenge: Annotated[
+        int, typer.Option(min=1, max=LONGEST_S, metavar="SECONDS", help="Of a new channel: its window.")
+    ] = 60,
     window: Annotated[int, typer.Option(min=1, max=64, help="Chunks under way.")] = 16,
     store: Store = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the channel open for more files.")] = False,

@@ -28,7 +28,6 @@ from zoneshare_protocols.sharing.records import Channel
 
 DATA_DIGITS = 64
 TICK_MS = 50
-SHORTEST_TICK_MS = 1
 
 
 class Serving(NamedTuple):

@@ -17,7 +17,7 @@ from zoneshare.trade.entries import BUYER_CHANNEL, BUYER_TRADE, SENT, BuyerChann
 from zoneshare.trade.journal import Entry, Journal
 from zoneshare.trade.messages import Offer
 from zoneshare.trade.moment import Clock, ensure, persist
-from zoneshare.trade.opening import Plan, fund, locked, reclaim
+from zoneshare.trade.opening import Plan, check_opening, fund, locked, reclaim
 from zoneshare.trade.partial import check_target
 from zoneshare.trade.party import Party
 from zoneshare.trade.paying import Garbage, Owed, Payments, Progress
@@ -26,7 +26,6 @@ from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import (
     BadAmount,
     LimitExceeded,
-    Misuse,
     NotAllowed,
     NotFound,
     RuleBroken,
@@ -104,9 +103,10 @@ class Buyer:
     ) -> Receipt:
         """Buy a file; goes on where an earlier try for the same D and path stopped.
 
-        Raises BadAmount over ``max_price``, Misuse for a path that cannot be written, Garbage when the seller cheated
-        (the complaint is upheld by then), InsufficientFunds, and what seller, ledger and store raise. A connection
-        that is lost is taken up again for a while.
+        Raises BadAmount over ``max_price`` or the deposit, Misuse for a lock or challenge window that does not do, or a
+        path that cannot be written, Garbage when the seller cheated (the complaint is upheld by then),
+        InsufficientFunds, and what seller, ledger and store raise. A connection that is lost is taken up again for a
+        while.
         """
 
         async def attempt() -> Receipt:
@@ -264,9 +264,7 @@ class Buyer:
         if account.signing_key != offer.key:
             raise NotAllowed("the seller's key is not the one its zone knows", account=offer.account)
         terms = self._terms(offer, order)
-        room = updates_left(terms, 0, self._clock.now_ms() + abroad.margin)
-        if room < offer.chunks + 2:
-            raise Misuse("the channel's lock is too short, or its tick too long, for so many chunks", updates=room)
+        check_opening(offer, terms, self._clock.now_ms(), abroad.margin)
         refund = await talk.open(terms)
         entry = BuyerChannel(terms, f"{order.host}:{order.port}", refund, False)
         await self._journal.commit([Entry.of(BUYER_CHANNEL, terms.channel, entry)])

@@ -4,10 +4,12 @@ import asyncio
 from typing import NamedTuple
 
 from zoneshare.crossing import finish
+from zoneshare.trade.messages import Offer
 from zoneshare.trade.moment import Clock, ensure, persist
 from zoneshare.trade.party import Zone
-from zoneshare_protocols.errors import NotFound
-from zoneshare_protocols.sharing.channel import initial_state
+from zoneshare_protocols.codec import MAX_AMOUNT
+from zoneshare_protocols.errors import BadAmount, Misuse, NotFound
+from zoneshare_protocols.sharing.channel import initial_state, updates_left
 from zoneshare_protocols.sharing.records import (
     Channel,
     ChannelTerms,
@@ -17,6 +19,9 @@ from zoneshare_protocols.sharing.records import (
     OutboundStatus,
     SignedState,
 )
+
+OPENING_MS = 30_000
+"""What opening a channel may take of its lock."""
 
 
 class Plan(NamedTuple):
@@ -28,6 +33,38 @@ class Plan(NamedTuple):
     challenge: int = 60_000
     funding: int = 300_000
     """How long zone B takes the money; it must leave the margin before M."""
+
+
+def check_opening(offer: Offer, terms: ChannelTerms, now: int, margin: int) -> None:
+    """Whether ``offer`` can be bought over a channel of these terms; before anything is signed.
+
+    ``now`` and ``margin`` in ms. Raises BadAmount for a price or deposit that does not do, Misuse for
+    a lock or challenge window that does not.
+    """
+    cost = offer.price * offer.chunks
+    if cost > MAX_AMOUNT:
+        raise BadAmount("the file costs more than there can be", value=cost, limit=MAX_AMOUNT)
+    if terms.deposit < cost:
+        raise BadAmount(f"the deposit does not suffice: the file costs {cost}", deposit=terms.deposit)
+    steps = offer.chunks + 2
+    if updates_left(terms, 0, now + margin) < steps:
+        least = seconds(steps * terms.tick + margin + OPENING_MS)
+        raise Misuse(f"the lock is too short for {offer.chunks} chunks: at least {least} s are needed (--lock {least})")
+    if terms.challenge < offer.min_challenge:
+        least = seconds(offer.min_challenge)
+        raise Misuse(f"the challenge window is too short: the seller wants {least} s at least (--challenge {least})")
+    most = offer.max_lock // 1000 - seconds(terms.challenge)
+    if terms.refund_from + terms.challenge - now > offer.max_lock:
+        raise Misuse(
+            f"the lock is too long: with this challenge window the seller takes {most} s at most (--lock {most})"
+            if most > 0
+            else f"the challenge window is too long: with the lock the seller takes {offer.max_lock // 1000} s at most"
+        )
+
+
+def seconds(span_ms: int) -> int:
+    """Rounded up."""
+    return -(-span_ms // 1000)
 
 
 async def fund(terms: ChannelTerms, refund: bytes, home: Zone, abroad: Zone, clock: Clock) -> Channel:

@@ -161,12 +161,14 @@ class Seller:
         now = self._clock.now_ms()
         check_terms(terms, margin, now)
         if terms.challenge < self._policy.min_challenge:
-            raise RuleBroken(
-                "the challenge window is too short", challenge=terms.challenge, least=self._policy.min_challenge
-            )
+            least = self._policy.min_challenge / 1000
+            raise RuleBroken(f"the challenge window is too short: {terms.challenge / 1000:g} s, at least {least:g} s")
         locked = terms.refund_from + terms.challenge - now
         if locked > self._policy.max_lock:
-            raise RuleBroken("the refund's lock and window are too far away", lock=locked, most=self._policy.max_lock)
+            most = self._policy.max_lock / 1000
+            raise RuleBroken(
+                f"the refund's lock and challenge window are too far away: {locked / 1000:.0f} s, at most {most:g} s"
+            )
         return Accept(terms.channel, sign(self._party.keys.signing, initial_state(terms)))
 
     def _check_parties(self, connection: Connection, terms: ChannelTerms) -> None:
