@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoneshare.cli.main import main
+from zoneshare.__main__ import main
 
 ROOT = Path(__file__).parents[3]
 

@@ -130,7 +130,7 @@ def test_a_server_that_is_gone_is_one_line(here: Run, site: Path, tmp_path: Path
     (folder / "connection.json").write_text(json.dumps(profile))
     found = here("account", "show", str(folder))
     assert found.code == 1
-    assert found.err.startswith("error: no answer from the network")
+    assert found.err.startswith("error: nobody listens at 127.0.0.1:1")
     assert found.err.count("\n") == 1
 
 
