@@ -114,11 +114,12 @@ class Device:
 def create_folder(folder: Path, enrol: Enrol, seed: bytes) -> None:
     """Make a device's folder: new keys (the Ed25519 key is ``seed``, 32 random bytes), and a certificate for them.
 
-    The folder appears whole or not at all. Raises Misuse when it is there already.
+    The folder appears whole or not at all, for its owner only. Raises Misuse when it is there already.
     """
     check_absent(folder)
     key = new_key()
     made = enrol(folder.name, signing_request(key, folder.name))
     with whole_folder(folder) as half:
+        half.chmod(0o700)
         create_keys(half, seed)
         write_identity(half, Identity(made.mspid, made.certificate, key), made.profile, made.roots)

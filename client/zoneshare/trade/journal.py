@@ -5,16 +5,17 @@ next one, under a single fsync, and only then are the answers sent.
 """
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zoneshare_protocols.codec import decode, encode
-from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
+from zoneshare_protocols.errors import LedgerFailed, Malformed, Misuse, ZoneshareError
 
 R = TypeVar("R")
 CrashPoint = Callable[[str], None]
@@ -22,7 +23,8 @@ CrashPoint = Callable[[str], None]
 
 
 class JournalFailed(LedgerFailed):
-    """The journal cannot be written: disk full, or no permission. Nothing was answered, so nothing is lost."""
+    """The journal cannot be written: disk full, or no permission. Nothing was answered, so nothing is lost. Or it is
+    damaged, and cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, crash_point: CrashPoint | None = None, *, exclusive: bool = True) -> None:
-        """Raises Misuse when the file is no journal, or another process has it."""
+        """Only its owner can read the file. Raises Misuse when it is no journal, or another process has it."""
+        self._path = path
         self._crash_point = crash_point or _no_crash
         self._lock = threading.Lock()
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -68,6 +71,7 @@ class Journal:
         self._dead: BaseException | None = None
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(path))
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=2.0)
             if exclusive:
                 self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -82,27 +86,20 @@ class Journal:
         self._thread.start()
 
     def get(self, kind: str, key: str, record: type[R]) -> R | None:
-        """The record under (kind, key), or None."""
-        with self._lock:
-            row = self._db.execute("SELECT value FROM journal WHERE kind=? AND key=?", (kind, key)).fetchone()
-        return None if row is None else decode(record, row[0])
+        """The record under (kind, key), or None. Raises JournalFailed when the file is damaged."""
+        rows = self._select("SELECT value FROM journal WHERE kind=? AND key=?", kind, key)
+        return self._decoded(record, rows[0][0]) if rows else None
 
     def scan(self, kind: str, record: type[R], prefix: str = "") -> list[tuple[str, R]]:
-        """(key, record) of a kind, in order of the keys, of those that begin with ``prefix``."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT key, value FROM journal WHERE kind=? AND key>=? AND key<? ORDER BY key",
-                (kind, prefix, prefix + "\U0010ffff"),
-            ).fetchall()
-        return [(key, decode(record, value)) for key, value in rows]
+        """(key, record) of a kind, in order of the keys, of those that begin with ``prefix``. Raises JournalFailed."""
+        query = "SELECT key, value FROM journal WHERE kind=? AND key>=? AND key<? ORDER BY key"
+        rows = self._select(query, kind, prefix, prefix + "\U0010ffff")
+        return [(key, self._decoded(record, value)) for key, value in rows]
 
     def deletions(self, kind: str, prefix: str = "") -> list[Entry]:
-        """What deletes all records of a kind whose keys begin with ``prefix``."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT key FROM journal WHERE kind=? AND key>=? AND key<?", (kind, prefix, prefix + "\U0010ffff")
-            ).fetchall()
-        return [Entry(kind, key, None) for (key,) in rows]
+        """What deletes all records of a kind whose keys begin with ``prefix``. Raises JournalFailed."""
+        query = "SELECT key FROM journal WHERE kind=? AND key>=? AND key<?"
+        return [Entry(kind, key, None) for (key,) in self._select(query, kind, prefix, prefix + "\U0010ffff")]
 
     def write(self, *entries: Entry) -> None:
         """On the disk, all or nothing, when this returns. Raises JournalFailed."""
@@ -140,6 +137,19 @@ class Journal:
         self._thread.join()
         self._db.close()
 
+    def _select(self, query: str, *values: str) -> list[Any]:
+        try:
+            with self._lock:
+                return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as cause:
+            raise JournalFailed(f"cannot read the journal {self._path}: {cause}") from cause
+
+    def _decoded(self, record: type[R], value: bytes) -> R:
+        try:
+            return decode(record, value)
+        except Malformed as cause:
+            raise JournalFailed(f"the journal {self._path} is damaged: {cause}") from cause
+
     def _put(self, write: _Write) -> None:
         with self._gate:
             if self._closed:
@@ -175,7 +185,7 @@ class Journal:
                 except sqlite3.Error as cause:
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
-                    raise JournalFailed(f"cannot write the journal: {cause}") from cause
+                    raise JournalFailed(f"cannot write the journal {self._path}: {cause}") from cause
             self._crash_point(f"after {name}")
         except ZoneshareError as failed:
             return failed
@@ -192,6 +202,17 @@ class Journal:
                 "INSERT INTO journal VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value=excluded.value",
                 (entry.kind, entry.key, entry.value),
             )
+
+
+def _make_private(path: Path) -> None:
+    """SQLite makes the files beside a database with the modes of the database."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        # Not opened to change them: closing it would let go of this process's locks on it.
+        for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:

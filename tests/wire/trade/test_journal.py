@@ -1,6 +1,7 @@
 """The journal: durable before it answers, one fsync for many, dead after a crash point, honest about a full disk."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 
@@ -102,3 +103,40 @@ def test_nothing_is_taken_once_it_is_closed(tmp_path: Path) -> None:
         journal.write(Entry.of("note", "1", Note("x")))
     with pytest.raises(JournalFailed, match="closed"):
         asyncio.run(journal.commit([Entry.of("note", "1", Note("x"))]))
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_only_its_owner_can_read_it(tmp_path: Path, exclusive: bool) -> None:
+    old = os.umask(0)
+    try:
+        (tmp_path / "old").touch(0o644)
+        for name in ("new", "old"):
+            journal = Journal(tmp_path / name, exclusive=exclusive)
+            journal.write(Entry.of("note", "1", Note("x")))
+            files = list(tmp_path.glob(f"{name}*"))
+            assert len(files) >= 2
+            assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+            journal.close()
+    finally:
+        os.umask(old)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    journal = Journal(path)
+    journal.write(*(Entry.of("note", f"{n:04}", Note("x" * 500)) for n in range(200)))
+    journal.write(Entry("other", "1", b"no note"))
+    with pytest.raises(JournalFailed, match=f"{path} is damaged"):
+        journal.get("other", "1", Note)
+    journal.close()
+    data = bytearray(path.read_bytes())
+    data[8_192:-4_096] = b"\xa5" * (len(data) - 12_288)
+    path.write_bytes(data)
+    journal = Journal(path)
+    for read in (lambda: journal.scan("note", Note), lambda: journal.deletions("note")):
+        with pytest.raises(JournalFailed, match=f"cannot read the journal {path}"):
+            read()
+    with pytest.raises(JournalFailed, match=str(path)):
+        for n in range(200):
+            journal.get("note", f"{n:04}", Note)
+    journal.close()
