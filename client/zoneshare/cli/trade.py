@@ -10,7 +10,7 @@ from zoneshare.cli import trade_roles as roles
 from zoneshare.cli.channel import app as channels
 from zoneshare.cli.common import Json, columns, device_folder, emit, working
 from zoneshare.cli.device import Name
-from zoneshare.cli.trade_show import buying, reading
+from zoneshare.cli.trade_show import break_off, buying, reading
 from zoneshare_protocols.codec import MAX_AMOUNT
 from zoneshare_protocols.errors import Misuse
 
@@ -116,7 +116,11 @@ def serve_(
         ]
         emit({"host": host, "port": listening, "offers": offers}, as_json, "\n".join(lines))
 
-    asyncio.run(roles.sell(folder, options, ready))
+    def told(line: str) -> None:
+        if not as_json:
+            typer.echo(line)
+
+    asyncio.run(roles.sell(folder, options, ready, told))
 
 
 @towers.command("serve")
@@ -138,6 +142,7 @@ def watch(
 
 
 def buy(
+    context: typer.Context,
     name: Name,
     data: Annotated[str, typer.Argument(metavar="D", help="What to buy: 64 hex digits, as the seller shows them.")],
     seller: Annotated[str, typer.Option("--from", metavar="HOST:PORT", help="Where the seller listens.")],
@@ -170,10 +175,16 @@ def buy(
     terms = roles.Buying(
         deposit=deposit, max_price=max_price, lock=lock, challenge=challenge, window=window, store=store, keep=keep
     )
-    with buying() as shown:
-        address = roles.parse_address(seller)
-        work = roles.buy(device_folder(name), roles.parse_data(data), address, out=out, terms=terms, shown=shown)
-        bought = asyncio.run(work)
+    stakes: list[roles.Stake] = []
+    try:
+        with buying(stakes) as shown:
+            address = roles.parse_address(seller)
+            work = roles.buy(device_folder(name), roles.parse_data(data), address, out=out, terms=terms, shown=shown)
+            bought = asyncio.run(work)
+    except (Exception, KeyboardInterrupt) as error:
+        if not stakes:
+            raise
+        break_off(name, error, stakes, bool(context.find_root().params.get("debug")))
     receipt, settled = bought
     value = {
         "path": receipt.path,

@@ -12,18 +12,19 @@ from zoneshare.device import Device
 from zoneshare.identity import KEY
 from zoneshare.stores import Store, open_store
 from zoneshare.trade.buyer import Buyer, Order, Receipt
+from zoneshare.trade.buyer_book import BuyerBook
 from zoneshare.trade.catalogue import Catalogue
 from zoneshare.trade.dialogue import Waiting
 from zoneshare.trade.journal import Journal
 from zoneshare.trade.messages import Offer
-from zoneshare.trade.moment import SystemClock
+from zoneshare.trade.moment import AWAY, SystemClock
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.party import Party, Zone
-from zoneshare.trade.paying import Progress
+from zoneshare.trade.paying import Garbage, Progress
 from zoneshare.trade.seller import Policy, Seller
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.watchtower import Watchtower
-from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
 from zoneshare_protocols.sharing.records import Channel
 
 DATA_DIGITS = 64
@@ -82,8 +83,8 @@ def catalogue(folder: Path) -> Iterator[Catalogue]:
         yield Catalogue(journal)
 
 
-async def sell(folder: Path, options: Serving, ready: Callable[[int], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` gets the port."""
+async def sell(folder: Path, options: Serving, ready: Callable[[int], None], told: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``ready`` gets the port, ``told`` a line for every trade."""
     _log()
     with (
         Device.open(folder) as device,
@@ -98,7 +99,7 @@ async def sell(folder: Path, options: Serving, ready: Callable[[int], None]) -> 
             tower = Tower(*parse_address(options.watchtower), party.identity, peers, clock)
         policy = Policy(bond=options.bond, min_challenge=options.min_challenge * 1000, max_lock=options.max_lock * 1000)
         store = _store(folder, options.store)
-        seller = Seller(party, store, journal, offered, clock=clock, policy=policy, tower=tower)
+        seller = Seller(party, store, journal, offered, clock=clock, policy=policy, tower=tower, told=told)
         await _serve(seller, options.host, options.port, ready)
 
 
@@ -116,6 +117,19 @@ class Shown(NamedTuple):
     offered: Callable[[Offer], None]
     progress: Progress
     waiting: Waiting
+    settling: Callable[[], None]
+    away: Callable[[LedgerFailed], None]
+    """Something does not answer, and is asked again."""
+    broken: Callable[["Stake"], None]
+    """The purchase breaks off, and this is locked."""
+
+
+class Stake(NamedTuple):
+    """Up to ``deposit`` is locked in ``channel``; the same purchase again goes ``on``, or it can only be closed."""
+
+    channel: str
+    deposit: int
+    on: bool
 
 
 async def buy(
@@ -128,12 +142,32 @@ async def buy(
         plan = Plan(lifetime=terms.lock * 1000, tick=TICK_MS, challenge=terms.challenge * 1000)
         plan = plan._replace(funding=max(1, min(plan.funding, plan.lifetime - party.home.margin - 1)))
         buyer = Buyer(party, _store(folder, terms.store), journal, clock=SystemClock(), plan=plan, window=terms.window)
-        offer = await buyer.offer(data, host, port)
-        shown.offered(offer)
-        path = out or Path(_safe_name(offer.name))
-        order = Order(data, host, port, path, terms.max_price, terms.deposit)
-        receipt = await buyer.buy(order, shown.progress, shown.waiting)
-        return receipt, None if terms.keep else await buyer.close(receipt.channel)
+        AWAY.set(shown.away)
+        before = {entry.terms.channel for entry in buyer.book.channels()}
+        receipt: Receipt | None = None
+        try:
+            offer = await buyer.offer(data, host, port)
+            shown.offered(offer)
+            path = out or Path(_safe_name(offer.name))
+            order = Order(data, host, port, path, terms.max_price, terms.deposit)
+            receipt = await buyer.buy(order, shown.progress, shown.waiting)
+            shown.settling()
+            return receipt, None if terms.keep else await buyer.close(receipt.channel)
+        except BaseException as failed:
+            with contextlib.suppress(ZoneshareError):
+                on = receipt is None and not isinstance(failed, Garbage)
+                for stake in _stakes(buyer.book, data, before, receipt, on):
+                    shown.broken(stake)
+            raise
+
+
+def _stakes(book: BuyerBook, data: bytes, before: set[str], receipt: Receipt | None, on: bool) -> Iterator[Stake]:
+    """The open channels of this purchase: made for it, or taken up for it."""
+    for entry in book.channels():
+        id = entry.terms.channel
+        under_way = any(trade.request.data == data and not trade.done for trade in book.trades(id))
+        if not entry.closed and (id not in before or under_way or (receipt and receipt.channel == id)):
+            yield Stake(id, entry.terms.deposit, on)
 
 
 async def close(folder: Path, channel: str, store: str, alone: bool) -> Channel:

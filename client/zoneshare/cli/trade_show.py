@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoneshare.cli.trade_roles import Shown
+from zoneshare.cli.common import INTERRUPTED, exit_code, one_line
+from zoneshare.cli.trade_roles import Shown, Stake
+from zoneshare.stores import StoreFailed
 from zoneshare.trade.messages import Offer
+from zoneshare.trade.wire import PeerGone
+from zoneshare_protocols.errors import LedgerFailed
 from zoneshare_protocols.sharing.records import SignedState
 
 
@@ -22,8 +28,11 @@ def reading(file: Path) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def buying() -> Iterator[Shown]:
-    """A bar over the chunks of a purchase."""
+def buying(stakes: list[Stake]) -> Iterator[Shown]:
+    """A bar over the chunks of a purchase; without a terminal only what it waits for, each once. ``stakes`` gets what
+    is locked when it breaks off."""
+    doing = "buying"
+    told: set[str] = set()
     with _bar() as bar:
         task = bar.add_task("asking the seller", total=None)
 
@@ -38,7 +47,34 @@ def buying() -> Iterator[Shown]:
         def waiting(done: int, steps: int) -> None:
             bar.update(task, description=f"the seller prepares the goods, {100 * done // max(1, steps)} %")
 
-        yield Shown(offered, progress, waiting)
+        def settling() -> None:
+            nonlocal doing
+            doing = "settling"
+            bar.update(task, description=doing)
+
+        def away(failed: LedgerFailed) -> None:
+            who = {PeerGone: "seller", StoreFailed: "store"}.get(type(failed), "network")
+            words = f"{doing}: waiting for the {who}"
+            bar.update(task, description=words)
+            if bar.disable and words not in told:
+                typer.echo(words, err=True)
+            told.add(words)
+
+        yield Shown(offered, progress, waiting, settling, away, stakes.append)
+
+
+def break_off(name: str, error: BaseException, stakes: list[Stake], debug: bool) -> NoReturn:
+    """Show the error, what is locked, and how to go on; ``error`` may be a KeyboardInterrupt. Raises typer.Exit."""
+    failed = isinstance(error, Exception)
+    if failed and not debug:
+        typer.echo(one_line(error), err=True)
+    for stake in stakes:
+        again = "run the same line again to go on, or " if stake.on else ""
+        close = f"zoneshare channel close {name} {stake.channel}"
+        typer.echo(f"up to {stake.deposit} are locked in channel {stake.channel}: {again}{close}", err=True)
+    if debug:
+        raise error
+    raise typer.Exit(exit_code(error) if failed else INTERRUPTED)
 
 
 def _bar() -> Progress:

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 from zoneshare.ledger import CommitUnknown, LedgerUnavailable
 from zoneshare_protocols.errors import LedgerFailed, RuleBroken
 
 R = TypeVar("R")
+
+AWAY: ContextVar[Callable[[LedgerFailed], None] | None] = ContextVar("away", default=None)
+"""Called with every failure of a ledger, a store or the other device after which it is tried again."""
 
 PAUSES_MS = (50, 100, 250, 500, 1_000, 2_000, 4_000, 4_000, 4_000)
 """Between attempts, where a ledger, a store or the other device gave no answer: 16 s, for a process to start again."""
@@ -47,6 +51,9 @@ async def persist(clock: Clock, ask: Callable[[], Awaitable[R]]) -> R:
         except LedgerFailed as failed:
             if not (failed.retryable or isinstance(failed, CommitUnknown)):
                 raise
+            tell = AWAY.get()
+            if tell is not None:
+                tell(failed)
         await clock.wait(pause)
     return await ask()
 

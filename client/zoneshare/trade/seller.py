@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -73,10 +73,12 @@ class Seller:
         clock: Clock,
         policy: Policy = Policy(),  # noqa: B008 - a tuple
         tower: Tower | None = None,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``told`` gets a line for every trade that begins, and every channel that is settled."""
         self._party, self._store, self._journal = party, store, journal
         self._clock, self._policy, self.tower = clock, policy, tower
-        self.catalogue = catalogue
+        self.catalogue, self._told = catalogue, told
         self._alarms = Alarms(party.home.ledger)
         self._live: dict[str, LiveChannel] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}
@@ -235,6 +237,7 @@ class Seller:
                     await connection.send(*(Preparing(done, 2 * buy.request.chunks) for _ in pending))
         finally:
             work.cancel()
+        self._told(f"sells {buy.request.data.hex()[:12]}, {buy.request.chunks} chunks, in channel {live.id}")
         await connection.send(*work.result().messages())
 
     async def _make(self, live: LiveChannel, buy: Buy, step: Step) -> Wares:
@@ -330,12 +333,13 @@ class Seller:
 
         try:
             with self._alarms.of(channel) as changed:
-                await guard(self._party.home, self._clock, channel, holding, changed)
+                settled = await guard(self._party.home, self._clock, channel, holding, changed)
             live = self._live.get(channel, live)
             # From here on nothing is served; only then does it go out of the journal and the memory.
             live.entry = replace(live.entry, closed=True)
             await self._journal.commit([Entry.of(SELLER_CHANNEL, channel, live.entry), *live.leavings()])
             self._live.pop(channel, None)
+            self._told(f"settled channel {channel}: {settled.paid} earned")
         except ZoneshareError:
             log.exception("the channel %s is not guarded any more", channel)
         finally:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from zoneshare.trade.escrow import Escrow
-from zoneshare.trade.moment import Clock, persist
+from zoneshare.trade.moment import AWAY, Clock, persist
 from zoneshare.trade.party import Zone
 from zoneshare_protocols.errors import LedgerFailed, NotFound, RuleBroken
 from zoneshare_protocols.sharing.application import application
@@ -71,13 +71,14 @@ def _supersedes(channel: Channel, posted: SignedState, holding: Holding) -> bool
     return complete and len(holding.keys) > len(channel.revealed)
 
 
-async def guard(zone: Zone, clock: Clock, channel: str, holding: Callable[[], Holding], changed: asyncio.Event) -> None:
+async def guard(
+    zone: Zone, clock: Clock, channel: str, holding: Callable[[], Holding], changed: asyncio.Event
+) -> Channel:
     """See a channel of ``zone`` through to its settlement, however long its ledger is away meanwhile."""
     while True:
         try:
             margin = await asyncio.to_thread(lambda: zone.margin)
-            await Settler(zone.escrow, margin, clock).drive(channel, holding, changed)
-            return
+            return await Settler(zone.escrow, margin, clock).drive(channel, holding, changed)
         except (LedgerFailed, NotFound) as failed:
             # NotFound: a peer that is behind, or lies; the channel is there, or it would not be guarded.
             log.warning("the ledger of %s is away; the channel %s is looked at again: %s", zone.name, channel, failed)
@@ -122,7 +123,11 @@ class Settler:
                 log.info("%s of %s was refused: %s", step.act, channel, refused)
                 await self._clock.wait(1_000, changed)
             except LedgerFailed as failed:
-                log.warning("%s of %s failed, and is tried again: %s", step.act, channel, failed)
+                tell = AWAY.get()
+                if tell is None:
+                    log.warning("%s of %s failed, and is tried again: %s", step.act, channel, failed)
+                else:
+                    tell(failed)
                 await self._clock.wait(1_000, changed)
 
     def _act(self, channel: str, act: Act, holding: Holding) -> None:

@@ -4,12 +4,17 @@ import asyncio
 import errno
 import gc
 import logging
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Rig
+from tests.wire.trade.test_processes import PROGRAM, Terminal, until
 from zoneshare.cli.main import run
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.partial import PartialFailed, PartialFile
@@ -142,3 +147,56 @@ def test_a_number_that_cannot_be_is_one_line(words: tuple[str, ...], capsys: pyt
     shown = capsys.readouterr().err
     assert "Invalid value for '--" in shown
     assert shown.count("\n") == 1
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(tmp_path)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def test_who_breaks_off_hears_what_is_locked_and_goes_on(terminal: Terminal) -> None:
+    """By the commands: Ctrl-C in the middle of a purchase, and the same line again; the seller says what it sells."""
+    folder = terminal.folder
+    terminal.start("network", "up", "--dir", "net", "--port", "0", ready=lambda text: "ready" in text)
+    terminal.run("zones", "init", "--network", "net")
+    for name, at in (("bob", "37.80,-122.27"), ("alice", "37.76,-122.43")):
+        terminal.run("device", "new", name, "--network", "net", "--at", at)
+    terminal.run("account", "issue", "alice", "1000", "--network", "net")
+    (folder / "goods.bin").write_bytes(os.urandom(2_000 * 400))
+    offer = terminal.run("seller", "add", "bob", "goods.bin", "--chunk-size", "2000")
+    seller, text = terminal.start("seller", "serve", "bob", "--port", "0", ready=lambda text: "max-price" in text)
+    address = text.partition("sells on ")[2].split()[0]
+    line = ["buy", "alice", offer["data"], "--from", address, "--max-price", "1", "--out", "got.bin", "--window", "2"]
+    buyer = subprocess.Popen(
+        [str(PROGRAM), *line], cwd=folder, env=terminal.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    terminal.running.append(buyer)
+    data = folder / "got.bin.zoneshare-part" / "data"
+    until(lambda: data.exists() and data.stat().st_size > 2_000 * 20)
+    buyer.send_signal(signal.SIGINT)
+    _, said = buyer.communicate(timeout=60)
+    channel = terminal.run("channel", "list", "alice")[0]["channel"]
+    again = "run the same line again to go on, or zoneshare channel close alice"
+    assert (buyer.returncode, said) == (130, f"up to 400 are locked in channel {channel}: {again} {channel}\n")
+
+    assert terminal.run(*line)["paid"] == 400
+    seller.terminate()
+    lines = seller.communicate(timeout=60)[0].splitlines()
+    assert lines == [
+        f"sells {offer['data'][:12]}, 400 chunks, in channel {channel}",
+        f"settled channel {channel}: 400 earned",
+    ]
+    assert terminal.run("account", "show", "bob")["balances"] == {"zone-b": 400}
+    check_private_folder(folder / "devices" / "bob")
+
+
+def check_private_folder(device: Path) -> None:
+    """A device's folder and journals are its owner's only."""
+    assert device.stat().st_mode & 0o077 == 0
+    journals = list(device.glob("*.db*"))
+    assert {"seller.db", "catalogue.db"} <= {path.name for path in journals}
+    assert [path for path in journals if path.stat().st_mode & 0o077] == []
