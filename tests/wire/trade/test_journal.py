@@ -137,6 +137,5 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         with pytest.raises(JournalFailed, match=f"cannot read the journal {path}"):
             read()
     with pytest.raises(JournalFailed, match=str(path)):
-        for n in range(200):
-            journal.get("note", f"{n:04}", Note)
+        [journal.get("note", f"{n:04}", Note) for n in range(200)]
     journal.close()

@@ -10,16 +10,24 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Rig
 from tests.wire.trade.test_processes import PROGRAM, Terminal, until
 from zoneshare.cli.main import run
+from zoneshare.cli.trade_roles import Shown, Stake
+from zoneshare.cli.trade_show import break_off, buying
+from zoneshare.ledger import LedgerUnavailable
+from zoneshare.trade.escrow import Escrow
+from zoneshare.trade.moment import AWAY, SystemClock, persist
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.partial import PartialFailed, PartialFile
 from zoneshare.trade.seller import Seller
-from zoneshare_protocols.errors import BadAmount, Misuse, ZoneshareError
+from zoneshare.trade.wire import PeerGone
+from zoneshare_protocols.errors import BadAmount, LedgerFailed, Misuse, ZoneshareError
 
 CHUNKS = 40
 
@@ -200,3 +208,61 @@ def check_private_folder(device: Path) -> None:
     journals = list(device.glob("*.db*"))
     assert {"seller.db", "catalogue.db"} <= {path.name for path in journals}
     assert [path for path in journals if path.stat().st_mode & 0o077] == []
+
+
+def test_who_waits_hears_for_what(capsys: pytest.CaptureFixture[str]) -> None:
+    """A ledger that is away twice, then the seller: one line each, without a terminal."""
+    rig_clock, failures = SystemClock(), [LedgerUnavailable("away"), LedgerUnavailable("away"), PeerGone("gone")]
+
+    async def answer() -> str:
+        if failures:
+            raise failures.pop(0)
+        return "here"
+
+    async def play(shown: Shown) -> None:
+        AWAY.set(shown.away)
+        shown.settling()
+        assert await persist(rig_clock, answer) == "here"
+
+    with buying([]) as shown:
+        asyncio.run(play(shown))
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["settling: waiting for the network", "settling: waiting for the seller"]
+
+
+def test_what_is_settled_alone_waits_in_words_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settler tells of a ledger that takes nothing, instead of a line in the log each second."""
+    close, failures, told = Escrow.close, [LedgerUnavailable("away")] * 2, list[LedgerFailed]()
+
+    def away(self: Escrow, *args: Any) -> None:
+        if failures:
+            raise failures.pop()
+        close(self, *args)
+
+    async def play() -> None:
+        rig, seller, data = await selling(tmp_path)
+        buyer = rig.buyer()
+        receipt = await buyer.buy(rig.order(data))
+        await seller.stop()
+        monkeypatch.setattr(Escrow, "close", away)
+        AWAY.set(told.append)
+        await rig.clock.run(buyer.close_alone(receipt.channel))
+        rig.kill_journals()
+
+    asyncio.run(play())
+    assert [str(failed) for failed in told] == ["away", "away"]
+
+
+@pytest.mark.parametrize(
+    ("on", "words"), [(True, "run the same line again to go on, or zoneshare"), (False, "zoneshare")]
+)
+def test_an_error_comes_before_what_is_locked(on: bool, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as left:
+        break_off("alice", PeerGone("cannot reach the seller"), [Stake("5f0c", 7, on)], debug=False)
+    assert left.value.exit_code == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: cannot reach the seller",
+        f"up to 7 are locked in channel 5f0c: {words} channel close alice 5f0c",
+    ]
+    with pytest.raises(PeerGone):
+        break_off("alice", PeerGone("cannot reach the seller"), [Stake("5f0c", 7, on)], debug=True)
