@@ -205,6 +205,9 @@ def test_who_may_not_read_or_asks_for_nonsense(site: Site, client: Client, servi
     assert status(method, common_pb2.Envelope(payload=good.payload)) == "FORBIDDEN"
     stranger = Client(client.network, Signer(Creator("Org9MSP", client.signer.creator.certificate), client.signer.key))
     assert status(method, seek(stranger, at(0), at(0))) == "FORBIDDEN"
+    future = at(client.network.channel(CHANNEL).height)
+    assert status(method, seek(stranger, future, future)) == "FORBIDDEN", "at once, not when the block comes"
+    assert status(method, seek(stranger, None, future)) == "FORBIDDEN", "before what else is wrong is looked at"
     assert status(method, seek(Client(client.network, client.signer, "zone-x"), at(0), at(0))) == "NOT_FOUND"
     assert status(method, seek(client, at(1), at(0))) == "BAD_REQUEST"
     assert status(method, seek(client, None, at(3))) == "BAD_REQUEST"
