@@ -18,7 +18,7 @@ _DIVERGENT = "ProposalResponsePayloads do not match"
 _NO_CHANNEL = "failed to get config for channel"
 _TOO_LARGE = "larger than max"
 
-_NOBODY = re.compile(r"ipv[46]:(\S+?): Failed to connect")
+_NOBODY = re.compile(r"^failed to connect to all addresses.*ipv[46]:(\S+?): Failed to connect", re.DOTALL)
 
 
 def refusal(failure: TransportFailure) -> ZoneshareError:
@@ -39,7 +39,7 @@ def refusal(failure: TransportFailure) -> ZoneshareError:
     text = texts[0] or "no reason given"
     busy = failure.code == "RESOURCE_EXHAUSTED" and _TOO_LARGE not in text
     if busy or failure.code in _TRY_AGAIN:
-        nobody = _NOBODY.search(text)
+        nobody = _NOBODY.match(text)
         said = f"nobody listens at {nobody.group(1)}: is the network running?" if nobody else f"no answer: {text}"
         return LedgerUnavailable(said, code=failure.code)
     return Refused(text, code=failure.code)
