@@ -127,7 +127,12 @@ class PayerSide:
         return Released(SignedState(signed.state, signed.payer_signature, payee_signature), chunk)
 
     def acknowledge(self, chunk: int) -> None:
-        """The plaintext of ``chunk`` is right; chunks are acknowledged in order. Raises Misuse for another."""
+        """The plaintext of ``chunk`` is right; chunks are acknowledged in order. Raises Misuse for another.
+
+        Nothing changes for a chunk acknowledged before: its key stood on the ledger before B's answer came.
+        """
+        if chunk < self._acked:
+            return
         if chunk != self._acked or chunk >= self._released:
             raise Misuse("not the chunk to acknowledge", chunk=chunk, expected=self._acked)
         self._acked += 1

@@ -165,6 +165,19 @@ def test_the_final_state_waits_for_what_is_owed() -> None:
     assert payer.sign_final().state.final
 
 
+def test_an_answer_that_comes_after_its_key_stood_on_the_ledger_changes_nothing() -> None:
+    payer, payee = sides()
+    answers = [payee.on_update(payer.sign_next(0), 0) for _ in range(2)]
+    # A crashed, and found the keys of both chunks on the ledger before B's answers came.
+    again = PayerSide(TERMS, A, START, sent=payer.unanswered, window=4, acked=2)
+    for index, answer in enumerate(answers):
+        again.on_release(index + 1, answer.signed.payee_signature or b"")
+        again.acknowledge(index)
+    assert again.sign_next(0).state.app_state == encode(Payment(0, TRADE, 10, 3, 2))
+    with pytest.raises(Misuse):
+        again.acknowledge(2)
+
+
 moves = st.one_of(
     st.just(("sign", 0, 0)),
     st.tuples(st.just("send"), st.integers(1, 3), st.integers(0, 3)),
