@@ -37,6 +37,12 @@ def node() -> tuple[Path, tuple[str, ...]]:
     return program, npm
 
 
+def _trust() -> dict[str, str]:
+    """Node has roots of its own: behind a proxy it must be told those that the rest of the machine is told."""
+    told = (os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"))
+    return next(({"NODE_EXTRA_CA_CERTS": roots} for roots in told if roots), {})
+
+
 def installed(source: Path = HERE) -> Path:
     """The folder node_modules with what the lock file in ``source`` pins; several processes may ask at once."""
     program, npm = node()
@@ -50,7 +56,7 @@ def installed(source: Path = HERE) -> Path:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(source / name, target / name)
             command = [*npm, "ci", "--ignore-scripts", "--omit=optional", "--omit=dev", "--no-audit", "--no-fund"]
-            environ = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+            environ = {**_trust(), **os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
             made = subprocess.run(
                 command, cwd=target, env=environ, capture_output=True, text=True, timeout=_INSTALL_S, check=False
             )
