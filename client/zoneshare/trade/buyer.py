@@ -21,6 +21,7 @@ from zoneshare.trade.opening import Plan, check_opening, fund, locked, reclaim
 from zoneshare.trade.partial import check_target
 from zoneshare.trade.party import Party
 from zoneshare.trade.paying import Garbage, Owed, Payments, Progress
+from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, connect
 from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import (
@@ -86,13 +87,13 @@ class Buyer:
     ) -> None:
         self._party, self._journal, self._clock = party, journal, clock
         self._plan, self._window = plan, window
-        self._peers = party.peers()
+        self._peers: PeerBook | None = None
         self._ending = BuyerEnding(party, store, journal, clock)
         self.book = BuyerBook(journal, party.keys.signing)
 
     async def offer(self, data: bytes, host: str, port: int) -> Offer:
         """What the seller there asks for D. Raises NotFound, PeerGone."""
-        connection = await connect(host, port, self._party.identity, self._peers)
+        connection = await self._connect(host, port)
         try:
             return await self._talk(connection).offer(data)
         finally:
@@ -110,7 +111,7 @@ class Buyer:
         """
 
         async def attempt() -> Receipt:
-            connection = await connect(order.host, order.port, self._party.identity, self._peers)
+            connection = await self._connect(order.host, order.port)
             try:
                 return await self._buy(connection, order, progress, waiting)
             finally:
@@ -156,6 +157,11 @@ class Buyer:
         return next(
             (t for t in self.book.trades() if not t.done and t.request.data == order.data and t.path == path), None
         )
+
+    async def _connect(self, host: str, port: int) -> Connection:
+        if self._peers is None:
+            self._peers = await asyncio.to_thread(self._party.peers)
+        return await connect(host, port, self._party.identity, self._peers)
 
     async def _buy(self, connection: Connection, order: Order, progress: Progress, waiting: Waiting) -> Receipt:
         talk = self._talk(connection)
@@ -298,7 +304,7 @@ class Buyer:
     async def _close_together(self, entry: BuyerChannel) -> Channel:
         host, _, port = entry.seller.rpartition(":")
         terms = entry.terms
-        connection = await connect(host, int(port), self._party.identity, self._peers)
+        connection = await self._connect(host, int(port))
         try:
             talk = self._talk(connection)
             newest, _ = await talk.resume(self.book, entry)

@@ -91,7 +91,8 @@ class Seller:
         for channel, entry in self._journal.scan(SELLER_CHANNEL, SellerChannel):
             if not entry.closed:
                 self._guard(await self._load(channel))
-        self._server = await serve(host, port, self._party.identity, self._party.peers(), self._handle)
+        peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
+        self._server = await serve(host, port, self._party.identity, peers, self._handle)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

@@ -37,7 +37,8 @@ class Watchtower:
         self._alarms.start()
         for channel, held in self._journal.scan(WATCH, Watched):
             self._hold(channel, held)
-        self._server = await serve(host, port, self._party.identity, self._party.peers(), self._handle)
+        peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
+        self._server = await serve(host, port, self._party.identity, peers, self._handle)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

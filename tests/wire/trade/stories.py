@@ -157,7 +157,7 @@ async def old_state(rig: FabricRig) -> None:
 
 async def post(rig: FabricRig, old: SignedState) -> None:
     rig.clock.advance(max(0, old.state.lock - rig.clock.now_ms()))
-    abroad = await rig.party("alice").zone("zone-b")
+    abroad = await persist(rig.clock, lambda: rig.party("alice").zone("zone-b"))
 
     def posted() -> Channel | None:
         channel = abroad.escrow.channel(old.state.channel)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.wire.trade.rig import BOND, CHUNK, LOCK, MONEY, PRICE, WRITES, Rig
+from zoneshare.accounts import Accounts
+from zoneshare.ledger import LedgerUnavailable
 from zoneshare.trade.buyer import Buyer
 from zoneshare.trade.entries import KEY, STATE
 from zoneshare.trade.paying import Garbage, Progress
@@ -13,7 +15,7 @@ from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import BadAmount, InsufficientFunds, NotFound, ZoneshareError
 from zoneshare_protocols.sharing.chunkcipher import encrypt
 from zoneshare_protocols.sharing.payment import spent
-from zoneshare_protocols.sharing.records import Channel, Evidence, Payment, Phase, SignedState
+from zoneshare_protocols.sharing.records import Channel, Evidence, Payment, Phase, SignedState, Trust
 
 CHUNKS = 12
 DEPOSIT = 500
@@ -243,3 +245,23 @@ def test_a_file_that_changes_while_it_is_sold(rig: Rig) -> None:
         await seller.stop()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("role", ["seller", "watchtower"])
+def test_a_role_that_starts_while_its_ledger_is_away_waits_for_it(
+    role: str, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusts, failures = Accounts.trusts, [LedgerUnavailable("away")] * 3
+
+    def away_at_first(accounts: Accounts) -> tuple[Trust, ...]:
+        if failures:
+            raise failures.pop()
+        return trusts(accounts)
+
+    async def start() -> None:
+        monkeypatch.setattr(Accounts, "trusts", away_at_first)
+        server = await (rig.seller() if role == "seller" else rig.watchtower())
+        assert not failures
+        await server.stop()
+
+    asyncio.run(asyncio.wait_for(start(), 30))
