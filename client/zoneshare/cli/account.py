@@ -11,7 +11,11 @@ from zoneshare_protocols.errors import Misuse, NotFound
 if TYPE_CHECKING:
     from zoneshare.device import Device
 
-app = typer.Typer(no_args_is_help=True, help="Accounts and their money, in the smallest unit.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Accounts and their money, in the smallest unit.",
+    epilog="Example: zoneshare account show alice",
+)
 
 NEGATIVE = {"ignore_unknown_options": True}
 """So that -1 is an amount, which the rules refuse, and no unknown option."""

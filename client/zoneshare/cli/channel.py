@@ -4,11 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from zoneshare.cli.common import Json, columns, device_folder, emit
+from zoneshare.cli.common import Json, columns, device_folder, emit, when
 from zoneshare.cli.device import Name
 from zoneshare_protocols.errors import NotFound
 
-app = typer.Typer(no_args_is_help=True, help="A device's channels, as the ledgers of the payees' zones have them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A device's channels, as the ledgers of the payees' zones have them.",
+    epilog="Example: zoneshare channel list alice",
+)
 
 
 @app.command("list")
@@ -69,4 +73,5 @@ def show(
         "paid": found.paid,
         "returned": found.returned,
     }
-    emit(value, as_json, "\n".join(f"{key:<16}{item}" for key, item in value.items()))
+    shown = value | {key: when(value[key]) for key in ("refund_from", "challenge_from")}
+    emit(value, as_json, "\n".join(f"{key:<16}{'-' if item is None else item}" for key, item in shown.items()))

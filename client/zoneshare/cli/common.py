@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +68,13 @@ def columns(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     widths = [max(len(row[n]) for row in texts) for n in range(len(heads))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts)
     return "\n".join(lines)
+
+
+def when(at_ms: int | None) -> str:
+    """A moment as a person reads it, in this machine's time zone; ``at_ms`` since 1970."""
+    if at_ms is None:
+        return "-"
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 @contextmanager

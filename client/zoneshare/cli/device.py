@@ -8,7 +8,11 @@ import typer
 from zoneshare.cli.common import Json, Network, device_folder, emit, parse_position, working
 from zoneshare_protocols.errors import Misuse
 
-app = typer.Typer(no_args_is_help=True, help="Devices: their keys, their place, their zone.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Devices: their keys, their place, their zone.",
+    epilog="Example: zoneshare device new alice --network net --at 37.76,-122.43",
+)
 
 Name = Annotated[
     str, typer.Argument(metavar="DEVICE", help="A name (a folder under $ZONESHARE_HOME, default ./devices), or a path.")

@@ -13,7 +13,11 @@ from zoneshare.cli.trade_roles import parse_address
 from zoneshare_protocols.epow.records import Mode
 from zoneshare_protocols.errors import Misuse
 
-coordinators = typer.Typer(no_args_is_help=True, help="Divide products among a zone's miners, and look at its blocks.")
+coordinators = typer.Typer(
+    no_args_is_help=True,
+    help="Divide products among a zone's miners, and look at its blocks.",
+    epilog="Example: zoneshare coordinator serve cora --port 7500",
+)
 
 At = Annotated[str, typer.Option("--coordinator", metavar="HOST:PORT", help="Where the coordinator listens.")]
 By = Annotated[str, typer.Option("--device", metavar="DEVICE", help="Who pays: a device in the coordinator's zone.")]

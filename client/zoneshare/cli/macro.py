@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from zoneshare.macros import Macros
     from zoneshare_protocols.sharing.records import Macro
 
-app = typer.Typer(no_args_is_help=True, help="Large trades: offered, paid, delivered, completed; or disputed.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Large trades: offered, paid, delivered, completed; or disputed.",
+    epilog="Example: zoneshare macro list alice",
+)
 
 Id = Annotated[str, typer.Argument(metavar="TRADE", help="The trade's id.")]
 HOUR_MS = 3_600_000

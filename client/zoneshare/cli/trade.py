@@ -14,8 +14,16 @@ from zoneshare.cli.trade_show import break_off, buying, reading
 from zoneshare_protocols.codec import MAX_AMOUNT
 from zoneshare_protocols.errors import Misuse
 
-sellers = typer.Typer(no_args_is_help=True, help="Sell files, chunk by chunk.")
-towers = typer.Typer(no_args_is_help=True, help="Answer old states for sellers that sleep.")
+sellers = typer.Typer(
+    no_args_is_help=True,
+    help="Sell files, chunk by chunk.",
+    epilog="Example: zoneshare seller serve bob data.bin --price 5",
+)
+towers = typer.Typer(
+    no_args_is_help=True,
+    help="Answer old states for sellers that sleep.",
+    epilog="Example: zoneshare watchtower serve carol --port 7401",
+)
 
 Store = Annotated[
     str,
@@ -65,6 +73,21 @@ def list_(name: Name, as_json: Json = False) -> None:
     heads = ("data", "name", "size", "chunks", "price")
     text = columns(heads, rows) if rows else f"{name} offers nothing"
     emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, text)
+
+
+@sellers.command()
+def remove(
+    name: Name,
+    data: Annotated[str, typer.Argument(metavar="D", help="What to offer no more, as zoneshare seller list shows it.")],
+    as_json: Json = False,
+) -> None:
+    """Offer a file no more. Purchases under way go on.
+
+    Example: zoneshare seller remove bob 3f9a…
+    """
+    with roles.catalogue(device_folder(name)) as catalogue:
+        item = catalogue.remove(roles.parse_data(data))
+    emit({"data": item.data, "name": item.name}, as_json, f"{item.name} is offered no more")
 
 
 @sellers.command("serve")

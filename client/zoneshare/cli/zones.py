@@ -8,7 +8,9 @@ import typer
 from zoneshare.cli.common import Json, Network, columns, emit, parse_position, working
 from zoneshare_protocols.errors import Misuse
 
-app = typer.Typer(no_args_is_help=True, help="The zones of a network.")
+app = typer.Typer(
+    no_args_is_help=True, help="The zones of a network.", epilog="Example: zoneshare zones list --network net"
+)
 
 BAY = ((37_770_000, -122_420_000), (37_800_000, -122_270_000), (37_340_000, -121_890_000), (37_870_000, -122_270_000))
 """Where zones are put that nobody places: San Francisco, Oakland, San José, Berkeley."""

@@ -82,6 +82,12 @@ class Catalogue:
         self._journal.write(Entry.of(KIND, item.data.hex(), item))
         return item
 
+    def remove(self, data: bytes) -> Item:
+        """Offer D no more; purchases whose goods are committed to go on. Raises NotFound."""
+        item = self.find(data)
+        self._journal.write(Entry(KIND, data.hex(), None))
+        return item
+
     def _unchanged(self, path: Path, signature: tuple[int, int, int], chunk_size: int) -> Item | None:
         for item in self.items():
             if (item.path, item.size, item.mtime_ns, item.inode) == (str(path), *signature) and (

@@ -1,5 +1,6 @@
 """The command's frame: help, errors in one line, exit codes, parts that are missing, start-up without their weight."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from tests.wire.cli.command import Run, zoneshare
 from zoneshare.cli import main
-from zoneshare.cli.common import columns, one_line, plain
+from zoneshare.cli.common import columns, one_line, plain, when
 from zoneshare_protocols.errors import InsufficientFunds
 
 GROUPS = {
@@ -43,6 +44,7 @@ def test_a_group_alone_shows_its_help(cli: Run, group: str) -> None:
     assert found.code == 2
     for command in GROUPS[group]:
         assert command in found.err + found.out
+    assert f"Example: zoneshare {group} " in found.err + found.out
 
 
 def test_version(cli: Run) -> None:
@@ -141,6 +143,11 @@ def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
 def test_one_line() -> None:
     assert one_line(InsufficientFunds("too little", balance=1)) == "error: too little (balance=1)"
     assert one_line(FileNotFoundError(2, "No such file", "x.bin")) == "error: x.bin: No such file"
+
+
+def test_when() -> None:
+    assert when(None) == "-"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+", when(1_800_000_000_000))
 
 
 def test_plain_and_columns() -> None:

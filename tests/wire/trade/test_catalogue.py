@@ -116,6 +116,14 @@ def test_a_file_that_is_gone(catalogue: Catalogue, file: Path) -> None:
         list(read_chunks(item))
 
 
+def test_a_file_that_is_offered_no_more(catalogue: Catalogue, file: Path) -> None:
+    item = catalogue.add(file, 5, 1000)
+    assert catalogue.remove(item.data) == item
+    assert catalogue.items() == []
+    with pytest.raises(NotFound, match="does not offer"):
+        catalogue.remove(item.data)
+
+
 def test_data_nobody_offers(catalogue: Catalogue) -> None:
     with pytest.raises(NotFound):
         catalogue.find(bytes(32))
