@@ -173,6 +173,9 @@ def buy(
         int, typer.Option("--max-price", min=1, max=MAX_AMOUNT, metavar="AMOUNT", help="For one chunk, at most.")
     ],
     *,
+    max_total: Annotated[
+        int | None, typer.Option("--max-total", min=1, max=MAX_AMOUNT, metavar="AMOUNT", help="For the file, at most.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Default: the file's name, here.")] = None,
     deposit: Annotated[
         int | None, typer.Option(min=1, max=MAX_AMOUNT, help="Of a new channel. Default: what this file costs.")
@@ -196,7 +199,14 @@ def buy(
     Example: zoneshare buy alice 3f9a… --from 127.0.0.1:7400 --max-price 5
     """
     terms = roles.Buying(
-        deposit=deposit, max_price=max_price, lock=lock, challenge=challenge, window=window, store=store, keep=keep
+        deposit=deposit,
+        max_price=max_price,
+        max_total=max_total,
+        lock=lock,
+        challenge=challenge,
+        window=window,
+        store=store,
+        keep=keep,
     )
     stakes: list[roles.Stake] = []
     try:

@@ -48,6 +48,7 @@ class Buying(NamedTuple):
 
     deposit: int | None
     max_price: int
+    max_total: int | None
     lock: int
     challenge: int
     window: int
@@ -149,7 +150,7 @@ async def buy(
             offer = await buyer.offer(data, host, port)
             shown.offered(offer)
             path = out or Path(_safe_name(offer.name))
-            order = Order(data, host, port, path, terms.max_price, terms.deposit)
+            order = Order(data, host, port, path, terms.max_price, terms.deposit, terms.max_total)
             receipt = await buyer.buy(order, shown.progress, shown.waiting)
             shown.settling()
             return receipt, None if terms.keep else await buyer.close(receipt.channel)

@@ -59,6 +59,8 @@ class Order:
     """For one chunk."""
     deposit: int | None = None
     """For a new channel; None: the price of the file."""
+    max_total: int | None = None
+    """For the whole file; None: whatever its chunks come to."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,10 @@ class Buyer:
     ) -> Receipt:
         """Buy a file; goes on where an earlier try for the same D and path stopped.
 
-        Raises BadAmount over ``max_price`` or the deposit, Misuse for a lock or challenge window that does not do, or a
-        path that cannot be written, Garbage when the seller cheated (the complaint is upheld by then),
-        InsufficientFunds, and what seller, ledger and store raise. A connection that is lost is taken up again for a
-        while.
+        Raises BadAmount over ``max_price``, ``max_total`` or the deposit, Misuse for a lock or challenge window that
+        does not do, or a path that cannot be written, Garbage when the seller cheated (the complaint is upheld by
+        then), InsufficientFunds, and what seller, ledger and store raise. A connection that is lost is taken up again
+        for a while.
         """
 
         async def attempt() -> Receipt:
@@ -170,6 +172,9 @@ class Buyer:
         if trade is None:
             if offer.price > order.max_price:
                 raise BadAmount("the seller asks too much for a chunk", value=offer.price, limit=order.max_price)
+            total = offer.price * offer.chunks
+            if order.max_total is not None and total > order.max_total:
+                raise BadAmount("the file costs too much", value=total, limit=order.max_total)
             entry = await self._fitting(offer)
         else:
             entry = self.book.channel(trade.request.channel)

@@ -138,6 +138,8 @@ def refuse_bad_input(terminal: Terminal, data: str, address: str) -> None:
     assert "there already" in terminal.refused(*buy, "--out", "got.bin")
     assert "no folder" in terminal.refused(*buy, "--out", "nowhere/got.bin")
     assert "asks too much" in terminal.refused(*buy[:-1], "1", "--out", "new.bin")
+    dear = terminal.refused(*buy, "--max-total", str(2 * CHUNKS - 1), "--out", "new.bin")
+    assert f"the file costs too much (value={2 * CHUNKS}, limit={2 * CHUNKS - 1})" in dear
     assert "does not offer" in terminal.refused("buy", "alice", "00" * 32, *buy[3:])
     assert "64 hex digits" in terminal.refused("buy", "alice", "xyz", *buy[3:])
     assert "not HOST:PORT" in terminal.refused("buy", "alice", data, "--from", "here", "--max-price", "2")
