@@ -1,0 +1,85 @@
+"""What an auction costs, phase by phase: processor time by party, messages, ledger transactions and bytes."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+Party = str | int
+"""A bidder by its seat, or ``drone``, ``enclave``, ``contract``, ``helper`` by name."""
+
+
+@dataclass
+class Phase:
+    """One phase's bill."""
+
+    seconds: dict[Party, float] = field(default_factory=lambda: defaultdict(float))
+    messages: int = 0
+    """Between parties, off the ledger."""
+    transactions: int = 0
+    """Ledger transactions."""
+    bytes: int = 0
+    """Of all messages and transactions."""
+
+    @property
+    def work(self) -> float:
+        """Seconds, all parties together."""
+        return sum(self.seconds.values())
+
+    @property
+    def longest(self) -> float:
+        """Seconds with the bidders working side by side, and all others one after the other."""
+        bidders = [spent for party, spent in self.seconds.items() if isinstance(party, int)]
+        return self.work - sum(bidders) + max(bidders, default=0.0)
+
+
+@dataclass
+class Bill:
+    """All phases of one auction, in the order they were met."""
+
+    phases: dict[str, Phase] = field(default_factory=dict)
+
+    def phase(self, name: str) -> Phase:
+        return self.phases.setdefault(name, Phase())
+
+    @contextmanager
+    def timed(self, phase: str, party: Party) -> Iterator[None]:
+        """Book the time within on a party."""
+        start = perf_counter()
+        yield
+        self.phase(phase).seconds[party] += perf_counter() - start
+
+    def book(self, phase: str, party: Party, seconds: float) -> None:
+        """Book time that was measured elsewhere."""
+        self.phase(phase).seconds[party] += seconds
+
+    def send(self, phase: str, size: int, messages: int = 1) -> None:
+        """Messages of ``size`` bytes in all."""
+        found = self.phase(phase)
+        found.messages += messages
+        found.bytes += size
+
+    def submit(self, phase: str, size: int, transactions: int = 1) -> None:
+        """Transactions of ``size`` bytes in all."""
+        found = self.phase(phase)
+        found.transactions += transactions
+        found.bytes += size
+
+    def total(self, *names: str) -> Phase:
+        """The phases with these names added up; all of them without a name."""
+        whole = Phase()
+        for name, phase in self.phases.items():
+            if names and name not in names:
+                continue
+            for party, spent in phase.seconds.items():
+                whole.seconds[party] += spent
+            whole.messages += phase.messages
+            whole.transactions += phase.transactions
+            whole.bytes += phase.bytes
+        return whole
+
+    @property
+    def longest(self) -> float:
+        """Seconds of all phases, each by :attr:`Phase.longest`, since one begins when the other has ended."""
+        return sum(phase.longest for phase in self.phases.values())
