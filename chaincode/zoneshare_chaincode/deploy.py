@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from zoneshare_chaincode.accounts import Accounts
+from zoneshare_chaincode.auction import Auctions
 from zoneshare_chaincode.base import ContractChaincode
 from zoneshare_chaincode.crosszone import CrossZone
 from zoneshare_chaincode.escrow import Escrow
@@ -28,5 +29,6 @@ def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Ch
         MacroTrades(),
         Registry(),
         Mining(organisations),
+        Auctions(organisations),
     )
     return ContractChaincode(contracts, clock_ms)

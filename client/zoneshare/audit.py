@@ -11,6 +11,7 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.escrows import Escrows
 from zoneshare.ledger import Ledger
 from zoneshare.macros import Macros, held
+from zoneshare.seal.ledger import Auctions
 from zoneshare_protocols.errors import NotConserved
 from zoneshare_protocols.sharing.escrow import escrowed
 from zoneshare_protocols.sharing.money import Books, check_conserved
@@ -95,7 +96,8 @@ def _read_zone(ledger: Ledger) -> ZoneAudit:
         balances=sum(amount for _, amount in accounts.balances()),
         escrows=sum(map(escrowed, Escrows(ledger).channels()))
         + sum(map(held, Macros(ledger).macros()))
-        + Mining(ledger).holds(),
+        + Mining(ledger).holds()
+        + Auctions(ledger).holds(),
         locked=sum(o.amount for o in outbounds.values() if o.status is OutboundStatus.LOCKED),
         issued=sum(issue.amount for issue in accounts.issues()),
         received=sum(i.amount for i in inbounds.values() if i.status is InboundStatus.RECEIVED),

@@ -44,11 +44,11 @@ class Contract:
     def prove(self, function: str, *args: Any) -> EndorsedQuery:
         return self.ledger.endorsed_query(f"{self.prefix}:{function}", *map(to_bytes, args))
 
-    def pages(self, kind: type[R], function: str, size: int = PAGE) -> Iterator[R]:
-        """Every row of a paged query, asked for page by page."""
+    def pages(self, kind: type[R], function: str, *args: Any, size: int = PAGE) -> Iterator[R]:
+        """Every row of a paged query, asked for page by page; ``args`` come before its size and bookmark."""
         bookmark = ""
         while True:
-            rows, bookmark = self.query(tuple[tuple[kind, ...], str], function, size, bookmark)  # type: ignore[valid-type]  # built at run time
+            rows, bookmark = self.query(tuple[tuple[kind, ...], str], function, *args, size, bookmark)  # type: ignore[valid-type]  # built at run time
             yield from rows
             if not bookmark:
                 return
