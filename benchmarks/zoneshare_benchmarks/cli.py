@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from zoneshare.cli.common import columns
 from zoneshare_benchmarks.catalogue import figures
 from zoneshare_benchmarks.figure import Result, run, select
+from zoneshare_benchmarks.runner import cli as runner
 from zoneshare_protocols.errors import Misuse
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     help="Measure zoneshare: every figure is a ratio taken in one run, or says why not.\n\n"
     "Example: zoneshare bench run channel.updates.memory",
 )
+
+runner.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

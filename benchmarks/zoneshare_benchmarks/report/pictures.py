@@ -1,0 +1,85 @@
+"""Pictures as SVG inside a page."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+mpl.use("svg")
+WIDTH, HEIGHT = 6.4, 3.2
+
+
+def draw(paint: Callable[[Axes], None], height: float = HEIGHT) -> Markup:
+    """What ``paint`` puts on one pair of axes. The same data give the same bytes."""
+    with mpl.rc_context({"svg.hashsalt": "zoneshare", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+        canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
+        paint(canvas.subplots())
+        out = io.StringIO()
+        canvas.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    # Our own drawing: matplotlib escapes what it writes. One page has many, so that ids must not meet.
+    return Markup(_distinct(text[text.index("<svg") :]))  # noqa: S704
+
+
+_drawn = 0
+
+
+def _distinct(svg: str) -> str:
+    global _drawn  # noqa: PLW0603  # a running number
+    _drawn += 1
+    mark = f"p{_drawn}-"
+    svg = re.sub(r'\bid="', f'id="{mark}', svg)
+    svg = re.sub(r'href="#', f'href="#{mark}', svg)
+    return re.sub(r"url\(#", f"url(#{mark}", svg)
+
+
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    x: str,
+    y: str,
+    *,
+    log: bool = False,
+    styles: Mapping[str, str] | None = None,
+) -> Markup:
+    """Named series of (x, y), joined; ``log``: on both axes."""
+
+    def paint(axes: Axes) -> None:
+        for name, (xs, ys) in series.items():
+            axes.plot(xs, ys, (styles or {}).get(name, "o-"), markersize=3, label=name)
+        if log:
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(fontsize=8)
+
+    return draw(paint)
+
+
+def histogram(edges: Sequence[float], counts: Sequence[int], x: str) -> Markup:
+    """Bars between edges that rise by a factor."""
+
+    def paint(axes: Axes) -> None:
+        axes.stairs(counts, edges, fill=True)
+        axes.set_xscale("log")
+        axes.set_xlabel(x)
+        axes.set_ylabel("transactions")
+
+    return draw(paint, 2.4)
+
+
+def boxes(groups: Mapping[str, Sequence[float]], y: str) -> Markup:
+    """A box plot, one box a group."""
+
+    def paint(axes: Axes) -> None:
+        axes.boxplot(list(groups.values()), tick_labels=list(groups), showfliers=False)
+        axes.set_ylabel(y)
+        axes.set_ylim(bottom=0)
+
+    return draw(paint)
