@@ -90,6 +90,7 @@ _OWN: Mapping[str, Command] = {
     "mine": Command("Mine a zone's blocks by useful products.", _epow),
     "multiply": Command("Multiply matrices by a zone's miners.", _epow),
     "train": Command("Train on digits, every product by a zone's miners.", _epow),
+    "enclave": Command("Decide sealed auctions, in a simulated enclave.", _app("enclave", "zoneshare.cli.enclave")),
     "demo": Command("Watch a file being sold, and four frauds fail.", _demo),
 }
 _HELP = {

@@ -35,6 +35,8 @@ from zoneshare_protocols.sharing.records import EndorsedQuery, Trust
 READY = "auction:ready"
 MAX_AUCTIONS = 256
 """Prepared at the same time."""
+MAX_HELD = 1 << 28
+"""Bytes of sealed bids, of all auctions."""
 
 
 class Platform(Protocol):
@@ -135,12 +137,15 @@ class Enclave:
     def take(self, bid: SealedBid, caller: str) -> bytes:
         """The receipt for a sealed bid, unopened: the signature over its BidReceipt; the same bid again gets it again.
 
-        Raises NotFound, and what :func:`check_sealed` raises.
+        Raises NotFound, what :func:`check_sealed` raises, and LimitExceeded over MAX_HELD.
         """
         here = self._auction(bid.auction)
         known = here.bids.get(caller)
         if known != bid:
             check_sealed(bid, bid.auction, caller, here.bids)
+            held = sum(len(one.sealed) for each in self._auctions.values() for one in each.bids.values())
+            if held + len(bid.sealed) > MAX_HELD:
+                raise LimitExceeded("the enclave has all the bids it can hold", value=held, limit=MAX_HELD)
             self._store.keep_bid(bid)
             here.bids[caller] = bid
         return sign(here.signing, BidReceipt(bid.auction, bid.hash))

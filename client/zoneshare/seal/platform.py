@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
+from zoneshare.identity import write_secret
 from zoneshare.seal.measurement import measure
 from zoneshare_protocols.errors import DataCorrupt, Misuse
 from zoneshare_protocols.seal.bids import Quote, SignedQuote
@@ -72,8 +73,7 @@ def make_simulated_platform(folder: Path, now: datetime.datetime, valid: datetim
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / ROOT_FILE).write_bytes(root)
     (folder / CHAIN_FILE).write_bytes(leaf)
-    with open(os.open(folder / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_secret(folder / KEY_FILE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return PlatformRoot(root, simulated=True)
 
 
