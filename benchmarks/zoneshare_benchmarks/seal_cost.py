@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import thread_time
 
 Party = str | int
 """A bidder by its seat, or ``drone``, ``enclave``, ``contract``, ``helper`` by name."""
@@ -45,10 +45,10 @@ class Bill:
 
     @contextmanager
     def timed(self, phase: str, party: Party) -> Iterator[None]:
-        """Book the time within on a party."""
-        start = perf_counter()
+        """Book the processor time within on a party: what else runs on the machine is not in it."""
+        start = thread_time()
         yield
-        self.phase(phase).seconds[party] += perf_counter() - start
+        self.phase(phase).seconds[party] += thread_time() - start
 
     def book(self, phase: str, party: Party, seconds: float) -> None:
         """Book time that was measured elsewhere."""
