@@ -22,6 +22,7 @@ from zoneshare.device import Device
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
 from zoneshare.epow.ledger import Mining as MiningLedger
+from zoneshare.epow.memory import keep_memory
 from zoneshare.epow.miner import Miner
 from zoneshare.epow.setup import set_up_mining
 from zoneshare.epow.show import Live
@@ -109,6 +110,7 @@ async def serve(
     folder: Path, address: tuple[str, int], deposit: int, patience: float, ready: Callable[[int], None]
 ) -> None:
     """Coordinate until SIGINT or SIGTERM; ``ready`` gets the port."""
+    keep_memory()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with party(folder) as me, contextlib.closing(Book(folder / "coordinator")) as book:
         _deposit(me, deposit)
@@ -128,6 +130,7 @@ async def serve(
 
 async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:
     """Mine until SIGINT, SIGTERM or its time is over; what came of it."""
+    keep_memory()
     os.nice(NICE)
     sys.setswitchinterval(SWITCH_S)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

@@ -6,7 +6,7 @@ up again are kept in float32 too, so that they are widened once.
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,13 +15,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from zoneshare.epow.messages import Run
+from zoneshare.epow.store import BlockStore
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, final, target
-from zoneshare_protocols.epow.draw import draw, involved_header
-from zoneshare_protocols.epow.exact import Int8, Int32
+from zoneshare_protocols.epow.draw import draw, involved_draw, involved_header
+from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash
 from zoneshare_protocols.epow.records import Assignment, BlockHeader, LspField, RunResult, Tip
-from zoneshare_protocols.epow.work import Block, Float32, Worker
+from zoneshare_protocols.epow.work import Worker
 
 
 class Won(NamedTuple):
@@ -75,58 +76,6 @@ class Meter:
         return self.product / self.elapsed if self.began else 0.0
 
 
-class BlockStore:
-    """Blocks by hash, int8 and (while ``limit`` bytes last) float32, the longest unused going first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._small: OrderedDict[bytes, Int8] = OrderedDict()
-        self._wide: OrderedDict[bytes, Float32] = OrderedDict()
-        self._small_bytes = self._wide_bytes = 0
-        self._lock = threading.Lock()
-
-    def __contains__(self, hash: bytes) -> bool:
-        with self._lock:
-            return hash in self._small
-
-    def put(self, hash: bytes, block: Int8) -> None:
-        with self._lock:
-            if hash in self._small:
-                return
-            self._small[hash] = block
-            self._small_bytes += block.nbytes
-
-    def small(self, hash: bytes) -> Int8:
-        """The block as it came. Raises KeyError."""
-        with self._lock:
-            self._small.move_to_end(hash)
-            return self._small[hash]
-
-    def wide(self, hash: bytes) -> Block:
-        """The block in float32 if there is room to keep that, else as it came."""
-        with self._lock:
-            if hash in self._wide:
-                self._wide.move_to_end(hash)
-                return self._wide[hash]
-            block = self._small[hash]
-        wide = block.astype(np.float32)
-        with self._lock:
-            self._wide[hash] = wide
-            self._wide_bytes += wide.nbytes
-            while self._wide_bytes > self._limit // 2 and len(self._wide) > 1:
-                self._wide_bytes -= self._wide.popitem(last=False)[1].nbytes
-        return wide
-
-    def trim(self, needed: set[bytes]) -> None:
-        """Forget the longest unused blocks over the limit, but none that is needed."""
-        with self._lock:
-            for hash in list(self._small):
-                if self._small_bytes <= self._limit // 2:
-                    return
-                if hash not in needed:
-                    self._small_bytes -= self._small.pop(hash).nbytes
-
-
 class Engine:
     """``told`` gets Won and Finished, in the engine's thread. All other methods may be called from any thread."""
 
@@ -140,11 +89,12 @@ class Engine:
         free_loops: bool = True,
     ) -> None:
         self.meter = Meter()
-        self.blocks = BlockStore(memory)
+        self.blocks = BlockStore(basic, memory)
         self._miner, self._told, self._free_loops = miner, told, free_loops
         self.basic = basic
         self._worker = Worker(basic, self._product)
         self._runs: deque[Run] = deque()
+        self._at_work: Run | None = None
         self._current: dict[tuple[bytes, int, int], Assignment] = {}
         self._gone: set[tuple[bytes, int, int]] = set()
         self._tip: Tip | None = None
@@ -202,6 +152,12 @@ class Engine:
             self._gone.update(self._current)
             self._runs.clear()
 
+    def needed(self) -> set[bytes]:
+        """The blocks of all runs that it has."""
+        with self._change:
+            runs = [*self._runs, *([self._at_work] if self._at_work else [])]
+        return {hash for run in runs for hash in (*run.left, *run.right)}
+
     def _run(self) -> None:
         with threadpool_limits(1):
             self.meter.began = time.perf_counter()
@@ -209,7 +165,7 @@ class Engine:
                 with self._change:
                     while self._runs and _key(self._runs[0].assignment) in self._gone:
                         self._current.pop(_key(self._runs.popleft().assignment), None)
-                    run = self._runs.popleft() if self._runs else None
+                    run = self._at_work = self._runs.popleft() if self._runs else None
                 began = time.perf_counter()
                 if run is not None:
                     self._involved(run)
@@ -252,11 +208,10 @@ class Engine:
         if tip is None or assignment.tip != tip.hash:
             return
         left, right = run.left[position], run.right[position]
-        lsp = LspField(
-            assignment.task, assignment.sub_task, assignment.first + position, nsub_hash(left, right), result_hash
-        )
-        header = involved_header(tip.height + 1, tip.hash, self._miner, lsp)
-        if draw(header) < target(final(tip.difficulty, self._scale)):
+        made = (nsub_hash(left, right), result_hash)
+        if involved_draw(tip.hash, self._miner, made) < target(final(tip.difficulty, self._scale)):
+            lsp = LspField(assignment.task, assignment.sub_task, assignment.first + position, *made)
+            header = involved_header(tip.height + 1, tip.hash, self._miner, lsp)
             cells = [self.blocks.small(hash).tobytes() for hash in (left, right)]
             self._told(Won(header, assignment, *cells))
 

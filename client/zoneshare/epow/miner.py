@@ -262,7 +262,8 @@ class Miner:
         while self._waiting and not self._waiting[0][2]:
             run, scale, _ = self._waiting.pop(0)
             self._engine.add(run, scale)
-        self._engine.blocks.trim({hash for run, _, _ in self._waiting for hash in (*run.left, *run.right)})
+        waiting = {hash for run, _, _ in self._waiting for hash in (*run.left, *run.right)}
+        self._engine.blocks.trim(waiting | self._engine.needed())
 
     def _taken(self, taken: Taken) -> None:
         self.tally.taken.append(taken.why)

@@ -15,18 +15,27 @@ _NONCE_MASK = 2**63 - 1
 
 def fixed_nonce(previous: bytes, miner: str, lsp: LspField) -> int:
     """The nonce of a task-involved loop; the LSP field's ids do not change it."""
-    made = keyed("zoneshare/epow-nonce/1", previous, miner.encode(), lsp.nsub_hash, lsp.result_hash)
-    return int.from_bytes(made[:8], "big") & _NONCE_MASK
+    return _nonce(previous, miner, lsp.nsub_hash, lsp.result_hash)
 
 
 def draw(header: BlockHeader) -> int:
     """The loop's draw, 0 to 2^256 - 1: it makes a block when it is below the target of its final difficulty."""
-    if isinstance(header.work, LspField):
-        task, result = header.work.nsub_hash, header.work.result_hash
-    else:
-        task, result = bytes(32), header.work.result_hash
-    nonce = header.nonce.to_bytes(8, "big")
-    made = keyed("zoneshare/epow-draw/1", header.previous, header.miner.encode(), nonce, task, result)
+    task = header.work.nsub_hash if isinstance(header.work, LspField) else bytes(32)
+    return _draw(header.previous, header.miner, header.nonce, task, header.work.result_hash)
+
+
+def involved_draw(previous: bytes, miner: str, lsp: tuple[bytes, bytes]) -> int:
+    """The draw of ``involved_header``, without making it. ``lsp``: the LSP field's nsub_hash and result_hash."""
+    return _draw(previous, miner, _nonce(previous, miner, *lsp), *lsp)
+
+
+def _nonce(previous: bytes, miner: str, task: bytes, result: bytes) -> int:
+    made = keyed("zoneshare/epow-nonce/1", previous, miner.encode(), task, result)
+    return int.from_bytes(made[:8], "big") & _NONCE_MASK
+
+
+def _draw(previous: bytes, miner: str, nonce: int, task: bytes, result: bytes) -> int:
+    made = keyed("zoneshare/epow-draw/1", previous, miner.encode(), nonce.to_bytes(8, "big"), task, result)
     return int.from_bytes(made, "big")
 
 

@@ -9,23 +9,27 @@ from numpy.typing import NDArray
 from zoneshare_protocols.epow.exact import Int8
 from zoneshare_protocols.errors import Malformed
 
-_TYPES = {"int8": 1, "int32": 4, "int64": 8}
+_TYPES = {np.dtype(f"<i{width}"): f"int{8 * width}" for width in (1, 4, 8)}
 
 
 def matrix_bytes(matrix: NDArray[Any]) -> memoryview:
     """The cells, row by row, little endian: how a matrix travels. Raises Malformed for other types than int8/32/64."""
-    if matrix.dtype.name not in _TYPES:
-        raise Malformed("matrices travel as int8, int32 or int64", dtype=matrix.dtype.name)
-    little = np.ascontiguousarray(matrix, dtype=matrix.dtype.newbyteorder("<"))
-    return little.data.cast("B")
+    if matrix.dtype not in _TYPES:
+        little = matrix.dtype.newbyteorder("<")
+        if little not in _TYPES:
+            raise Malformed("matrices travel as int8, int32 or int64", dtype=matrix.dtype.name)
+        matrix = matrix.astype(little)
+    return np.ascontiguousarray(matrix).data.cast("B")
 
 
 def matrix_hash(matrix: NDArray[Any]) -> bytes:
     """BLAKE3 (32 bytes) over the cell type, the shape and the cells."""
-    head = f"{matrix.dtype.name}/{matrix.shape[0]}x{matrix.shape[1]}".encode()
+    cells = matrix_bytes(matrix)
+    kind = _TYPES.get(matrix.dtype) or matrix.dtype.name
+    head = f"{kind}/{matrix.shape[0]}x{matrix.shape[1]}".encode()
     hasher = blake3(derive_key_context="zoneshare/epow-matrix/1")
     hasher.update(len(head).to_bytes(1, "big") + head)
-    hasher.update(matrix_bytes(matrix))
+    hasher.update(cells)
     return hasher.digest()
 
 

@@ -1,0 +1,52 @@
+"""A miner's blocks: right in both forms however little memory there is, and never gone while a run needs them."""
+
+import numpy as np
+import pytest
+
+from zoneshare.epow.store import BlockStore
+from zoneshare_protocols.epow.draw import draw, involved_draw, involved_header
+from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.records import LspField
+
+BASIC = 8
+RNG = np.random.default_rng(3)
+BLOCKS = [RNG.integers(-127, 128, (BASIC, BASIC), dtype=np.int8) for _ in range(40)]
+HASHES = [matrix_hash(block) for block in BLOCKS]
+
+
+def filled(limit: int) -> BlockStore:
+    store = BlockStore(BASIC, limit)
+    for hash, block in zip(HASHES, BLOCKS, strict=True):
+        store.put(hash, block)
+    return store
+
+
+@pytest.mark.parametrize("limit", [0, 600, 1100, 2100, 8000, 1 << 20])
+def test_a_pair_is_right_whatever_is_kept_in_float(limit: int) -> None:
+    store = filled(limit)
+    for _ in range(5):
+        for at in range(len(BLOCKS)):
+            other = at * 7 % len(BLOCKS)
+            left, right = store.wide(HASHES[at]), store.wide(HASHES[other])
+            assert (left == BLOCKS[at]).all()
+            assert (right == BLOCKS[other]).all()
+
+
+def test_what_is_over_the_limit_goes_but_not_what_is_needed() -> None:
+    store = filled(20 * BASIC * BASIC)
+    needed = set(HASHES[:3])
+    store.trim(needed)
+    kept = [hash for hash in HASHES if hash in store]
+    assert kept == HASHES[:3] + HASHES[-7:]
+    fresh = RNG.integers(-127, 128, (BASIC, BASIC), dtype=np.int8)
+    store.put(matrix_hash(fresh), fresh)
+    for hash in kept:
+        assert matrix_hash(store.small(hash)) == hash
+    with pytest.raises(KeyError):
+        store.small(HASHES[5])
+
+
+def test_the_quick_draw_is_the_headers_draw() -> None:
+    lsp = LspField(b"t" * 32, 1, 2, b"n" * 32, b"r" * 32)
+    header = involved_header(5, b"p" * 32, "ann", lsp)
+    assert involved_draw(b"p" * 32, "ann", (lsp.nsub_hash, lsp.result_hash)) == draw(header)
