@@ -21,7 +21,6 @@ from zoneshare.trade.opening import Plan, check_opening, fund, locked, reclaim
 from zoneshare.trade.partial import check_target
 from zoneshare.trade.party import Party
 from zoneshare.trade.paying import Garbage, Owed, Payments, Progress
-from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, connect
 from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.errors import (
@@ -89,7 +88,6 @@ class Buyer:
     ) -> None:
         self._party, self._journal, self._clock = party, journal, clock
         self._plan, self._window = plan, window
-        self._peers: PeerBook | None = None
         self._ending = BuyerEnding(party, store, journal, clock)
         self.book = BuyerBook(journal, party.keys.signing)
 
@@ -161,9 +159,8 @@ class Buyer:
         )
 
     async def _connect(self, host: str, port: int) -> Connection:
-        if self._peers is None:
-            self._peers = await asyncio.to_thread(self._party.peers)
-        return await connect(host, port, self._party.identity, self._peers)
+        peers = await asyncio.to_thread(self._party.peers)
+        return await connect(host, port, self._party.identity, peers)
 
     async def _buy(self, connection: Connection, order: Order, progress: Progress, waiting: Waiting) -> Receipt:
         talk = self._talk(connection)

@@ -1,9 +1,11 @@
 """Who is at the other end of a TLS session: an account of a zone, found from its Fabric certificate."""
 
+import asyncio
+import logging
 import ssl
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +13,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from zoneshare.identity import Identity
+from zoneshare.trade.moment import Clock
 from zoneshare_protocols.errors import Misuse, NotAllowed, ZoneshareError
 from zoneshare_protocols.fabric.msp import Msp
 from zoneshare_protocols.sharing.accounts import account_of
 from zoneshare_protocols.sharing.records import Trust
 from zoneshare_protocols.stub import Creator
+
+log = logging.getLogger(__name__)
+
+RENEWED_MS = 60_000
+"""A device whose zone is newly trusted, or whose certificate was revoked, is judged by it after this long."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,20 @@ class PeerBook:
 
     def __init__(self, trusted: Iterable[Trust]) -> None:
         """Raises Misuse when nobody is trusted."""
-        self._msps = [
+        self._served: list[ssl.SSLContext] = []
+        self.renew(trusted)
+
+    def renew(self, trusted: Iterable[Trust]) -> None:
+        """Judge by these from now on, with servers that run already too. Raises Misuse when nobody is trusted."""
+        msps = [
             (trust.zone, Msp(mspid, roots, crls=trust.revoked)) for trust in trusted for mspid, roots in trust.roots
         ]
-        if not self._msps:
+        if not msps:
             raise Misuse("no zone is trusted, so no device can be talked to")
+        self._msps = msps
+        for context in self._served:
+            # Roots that are trusted no more stay in the context; ``identify`` refuses what they vouch for.
+            context.load_verify_locations(cadata=self._roots())
 
     def identify(self, certificate: bytes) -> Peer:
         """The peer with this certificate (DER). Raises NotAllowed when no trusted zone's CA vouches for it now."""
@@ -62,8 +79,7 @@ class PeerBook:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False
         context.verify_mode = ssl.CERT_REQUIRED
-        roots = {root.decode() for _, msp in self._msps for root in msp.roots}
-        context.load_verify_locations(cadata="\n".join(sorted(roots)))
+        context.load_verify_locations(cadata=self._roots())
         key = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         # ssl takes a certificate and its key from a file only.
         with tempfile.TemporaryDirectory() as folder:
@@ -71,4 +87,19 @@ class PeerBook:
             path.touch(mode=0o600)
             path.write_bytes(identity.certificate + key)
             context.load_cert_chain(path)
+        if server:
+            self._served.append(context)
         return context
+
+    def _roots(self) -> str:
+        return "\n".join(sorted({root.decode() for _, msp in self._msps for root in msp.roots}))
+
+
+async def renewing(book: PeerBook, trusted: Callable[[], Iterable[Trust]], clock: Clock) -> None:
+    """Keep the book of a role that serves for long as its ledger has it; ``trusted`` blocks. Runs until cancelled."""
+    while True:
+        await clock.wait(RENEWED_MS)
+        try:
+            book.renew(await asyncio.to_thread(trusted))
+        except ZoneshareError as failed:
+            log.warning("the zones trusted are not known anew: %s", failed)

@@ -32,6 +32,7 @@ from zoneshare.trade.messages import (
 )
 from zoneshare.trade.moment import Clock, ensure, persist
 from zoneshare.trade.party import Party
+from zoneshare.trade.peers import renewing
 from zoneshare.trade.settler import Holding, guard
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.wares import Step, Wares, prepare, upload
@@ -84,6 +85,7 @@ class Seller:
         self._guards: dict[str, asyncio.Task[None]] = {}
         self._loading = asyncio.Lock()
         self._server: asyncio.Server | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Guard all open channels, and listen; the port (a free one for 0). Raises Misuse when the port is in use."""
@@ -93,6 +95,7 @@ class Seller:
                 self._guard(await self._load(channel))
         peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
         self._server = await serve(host, port, self._party.identity, peers, self._handle)
+        self._renewing = asyncio.create_task(renewing(peers, self._party.home.accounts.trusts, self._clock))
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -100,7 +103,7 @@ class Seller:
         self._alarms.close()
         if self._server is not None:
             self._server.close()
-        tasks = [*self._guards.values()]
+        tasks = [*self._guards.values(), *([self._renewing] if self._renewing else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,6 +9,7 @@ from zoneshare.trade.journal import Entry, Journal
 from zoneshare.trade.messages import Watch, Watching
 from zoneshare.trade.moment import Clock, persist
 from zoneshare.trade.party import Party
+from zoneshare.trade.peers import renewing
 from zoneshare.trade.settler import Holding, guard
 from zoneshare.trade.wire import Connection, serve
 from zoneshare_protocols.codec import decode
@@ -31,6 +32,7 @@ class Watchtower:
         self._held: dict[str, Watched] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Watch all that is held, and listen; the port. Raises Misuse when the port is in use."""
@@ -39,6 +41,7 @@ class Watchtower:
             self._hold(channel, held)
         peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
         self._server = await serve(host, port, self._party.identity, peers, self._handle)
+        self._renewing = asyncio.create_task(renewing(peers, self._party.home.accounts.trusts, self._clock))
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -46,7 +49,7 @@ class Watchtower:
         self._alarms.close()
         if self._server is not None:
             self._server.close()
-        tasks = [*self._guards.values()]
+        tasks = [*self._guards.values(), *([self._renewing] if self._renewing else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

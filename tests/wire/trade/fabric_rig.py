@@ -10,12 +10,14 @@ from fabric_protos.common import common_pb2
 
 from tests.support.mortal_network import Shared
 from tests.wire.ledger.zones import AT_A, AT_B, PLACES, Zones, zones
-from tests.wire.trade.rig import BOND, MONEY, Devices, TurnedClock, no_hook
+from tests.wire.trade.rig import BOND, MONEY, PAUSE_S, Devices, TurnedClock, no_hook
+from tests.wire.trade.steady import Calls, SteadyLedger
 from zoneshare.accounts import Accounts
 from zoneshare.bootstrap import set_up
 from zoneshare.connection import Connection
 from zoneshare.device import Device
 from zoneshare.grpc_transport import GrpcTransport
+from zoneshare.ledger import Ledger
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.party import Party, Zone
 from zoneshare_network.host import organisations
@@ -34,14 +36,25 @@ LONGEST_PAUSE_S = 0.3
 class FabricRig(Devices):
     """``devices`` by name; the ledgers they reach may be anywhere."""
 
-    def __init__(self, folder: Path, clock: TurnedClock, devices: dict[str, Device]) -> None:
-        super().__init__(folder, clock, PLAN, BOND)
+    def __init__(
+        self,
+        folder: Path,
+        now_ms: Callable[[], int],
+        turn: Callable[[int], None],
+        devices: dict[str, Device],
+        pause_s: float = PAUSE_S,
+    ) -> None:
+        self._calls = Calls()
+        super().__init__(folder, TurnedClock(now_ms, self._calls.turner(turn), pause_s), PLAN, BOND)
         self.devices = devices
 
     def party(self, name: str, hook: Callable[[str], None] = no_hook) -> Party:
         device = self.devices[name]
         home = "zone-a" if name == "alice" else "zone-b"
-        reach = device.connection.ledger
+
+        def reach(channel: str) -> Ledger:
+            return SteadyLedger(device.connection.ledger(channel), self._calls)
+
         return Party(device.identity, device.keys, Zone(home, reach(home)), lambda trust: reach(trust.fabric_channel))
 
     @property
@@ -104,7 +117,7 @@ def fabric(folder: Path, reach: Reach = in_process) -> Iterator[tuple[FabricRig,
         def turn(span_ms: int) -> None:
             site.clock.ahead += span_ms
 
-        yield FabricRig(folder, TurnedClock(site.clock, turn), devices), BlockReader(folder / "net", devices)
+        yield FabricRig(folder, site.clock, turn, devices), BlockReader(folder / "net", devices)
 
 
 @contextmanager
@@ -125,7 +138,7 @@ def mortal(folder: Path, point: str) -> Iterator[tuple[FabricRig, BlockReader, S
         connection = Connection(device.identity, transport, msps=msps, clock=shared.now_ms)
         devices[name] = Device(device.folder, connection, device.keys)
     try:
-        yield FabricRig(folder, TurnedClock(shared.now_ms, shared.turn, LONGEST_PAUSE_S), devices), reader, shared
+        yield FabricRig(folder, shared.now_ms, shared.turn, devices, LONGEST_PAUSE_S), reader, shared
     finally:
         for device in devices.values():
             device.close()

@@ -108,11 +108,15 @@ WRITES: list[tuple[str, str]] = []
 """(zone, function) of every transaction that committed, of the one world of a test."""
 
 
+PAUSE_S = 0.002
+"""What a short wait takes."""
+
+
 class TurnedClock:
     """The ledgers' clock, read by ``now_ms`` and turned by ``turn``. Short waits pass at once, long ones when the test
     turns it."""
 
-    def __init__(self, now_ms: Callable[[], int], turn: Callable[[int], None], pause_s: float = 0.002) -> None:
+    def __init__(self, now_ms: Callable[[], int], turn: Callable[[int], None], pause_s: float = PAUSE_S) -> None:
         self.now_ms, self._turn = now_ms, turn
         self._pause_s = pause_s
         self._waiting: set[asyncio.Event] = set()

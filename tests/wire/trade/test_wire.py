@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +15,10 @@ from tests.support.memory_identity import Identity as Person
 from tests.support.memory_identity import authority, identity
 from tests.support.memory_proofs import trust_in
 from zoneshare.identity import Identity
+from zoneshare.ledger import LedgerUnavailable
 from zoneshare.trade.messages import Ask, Message, Opened, Refuse
-from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.moment import SystemClock
+from zoneshare.trade.peers import PeerBook, renewing
 from zoneshare.trade.wire import MAX_FRAME, Connection, PeerGone, connect, serve
 from zoneshare_protocols.codec import decode, encode
 from zoneshare_protocols.errors import (
@@ -27,6 +31,7 @@ from zoneshare_protocols.errors import (
     ZoneshareError,
     to_wire,
 )
+from zoneshare_protocols.sharing.records import Trust
 
 ALICE = identity("Org1MSP", "alice")
 BOB = identity("Org2MSP", "bob")
@@ -245,6 +250,47 @@ def test_a_revoked_certificate() -> None:
             await shut_out(port, ALICE)
 
     asyncio.run(play())
+
+
+def test_what_is_trusted_later() -> None:
+    """A book renewed while the server runs: a new CA's device comes in, a revoked one and one of no CA any more not."""
+    book = PeerBook([trust_in("zone-b", ("Org2MSP",))])
+    crl = authority("Org1MSP").revoke(ALICE)
+
+    async def play() -> None:
+        async with served(never, BOB, book) as port:
+            await shut_out(port, ALICE)
+            book.renew([trust_in("zone-b", ("Org1MSP", "Org2MSP"))])
+            with pytest.raises(PeerGone):
+                await first_word(port, ALICE)
+            assert len(GOT_IN) == 1
+            book.renew([trust_in("zone-b", ("Org1MSP", "Org2MSP"), revoked=(crl,))])
+            await shut_out(port, ALICE)
+            book.renew([trust_in("zone-b", ("Org2MSP",))])
+            await shut_out(port, ALICE)
+
+    asyncio.run(play())
+
+
+def test_a_role_asks_anew_whom_it_trusts() -> None:
+    book = PeerBook([trust_in("zone-b", ("Org2MSP",))])
+    answers: list[LedgerUnavailable | Trust] = [LedgerUnavailable("away"), trust_in("zone-b", ("Org1MSP",))]
+
+    def trusted() -> tuple[Trust, ...]:
+        answer = answers.pop(0)
+        if isinstance(answer, LedgerUnavailable):
+            raise answer
+        return (answer,)
+
+    class Turning(SystemClock):
+        async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
+            if not answers:
+                raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(renewing(book, trusted, Turning()))
+    certificate = x509.load_pem_x509_certificate(ALICE.certificate).public_bytes(Encoding.DER)
+    assert book.identify(certificate).zones == {"zone-b"}
 
 
 def test_a_client_without_a_certificate_or_with_an_old_tls() -> None:
