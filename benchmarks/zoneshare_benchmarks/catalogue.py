@@ -16,12 +16,16 @@ def figures() -> dict[str, Figure]:
         wire_host,
         wire_tls,
     )
+    from zoneshare_benchmarks.links import probe
+    from zoneshare_benchmarks.runner import accuracy
 
     parts = [
         *channels.FIGURES,
         *opening.FIGURES,
         *chunks.FIGURES,
         *submits.FIGURES,
+        *accuracy.FIGURES,
+        *probe.FIGURES,
         *wire.FIGURES,
         *wire_host.FIGURES,
         *wire_tls.FIGURES,

@@ -1,0 +1,1 @@
+"""Links between processes: delay, bandwidth and loss in user space, and what the kernel has for it."""
