@@ -4,7 +4,6 @@ python -m zoneshare_benchmarks.epow_plots docs/pictures 200
 """
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from zoneshare_benchmarks import epow_sim as sim
+from zoneshare_benchmarks import plots
 
 PAPER_PERIODS = {2: 2e13, 5: 5.5e13}
 """Fig. 5, type IV at height 50: clock periods by number of miners, as the paper's text gives them."""
@@ -22,21 +22,15 @@ SIZES = (2, 3, 4, 5)
 
 def main(folder: Path, runs: int) -> None:
     """Write ``epow-fig4.svg``, ``epow-fig5.svg`` and ``epow-fig6.svg`` into ``folder``."""
-    matplotlib: Any = import_module("matplotlib")
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "zoneshare"
-    pyplot: Any = import_module("matplotlib.pyplot")
+    pyplot = plots.start("svg")
     for name, draw in (("fig4", _block_times), ("fig5", _periods), ("fig6", _useful)):
-        figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), sharey=True)
+        figure, axes = pyplot.subplots(1, 2, figsize=plots.SIZE, sharey=True)
         for axis, reading in zip(axes, (sim.FAIR, sim.PAPER), strict=True):
             title = "mode cost (the default)" if reading is sim.FAIR else "the paper's mode, hashing task-free loops"
             axis.set_title(title, fontsize=9)
             draw(axis, reading, runs)
         axes[0].legend(fontsize=7)
-        figure.tight_layout()
-        path = folder / f"epow-{name}.svg"
-        figure.savefig(path, metadata={"Date": None})
-        Console().print(str(path))
+        Console().print(str(plots.save(figure, folder / f"epow-{name}.svg")))
 
 
 def _block_times(axis: Any, reading: sim.Reading, _: int) -> None:

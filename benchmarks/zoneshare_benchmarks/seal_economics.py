@@ -63,7 +63,7 @@ def by_scheme(
     """Fig. 7: the drone's average cost of a location with each private auction, against vehicle density."""
     rows: list[tuple[float, ...]] = []
     for density in DENSITIES:
-        found = [_five(density, tasks, [seed, density, again], overhead, dwells) for again in range(repeat)]
+        found = [_five(density, tasks, [seed, again], overhead, dwells) for again in range(repeat)]
         rows.append((density, *(fmean(one[column] for one in found) for column in range(len(found[0])))))
     return Table(
         "seal-fig7-cost",
@@ -116,9 +116,8 @@ def along_the_route(dwells: Sequence[int] = (), seed: int = 8, repeat: int = 5) 
             sizes = [total // LOCATIONS + (place < total % LOCATIONS) for place in range(LOCATIONS)]
             costs: list[float] = []
             for again in range(repeat):
-                rng = np.random.default_rng([seed, density, again])
-                for size in sizes:
-                    one = market(rng, density, size, dwells)
+                for place, size in enumerate(sizes):
+                    one = market(np.random.default_rng([seed, again, place]), density, size, dwells)
                     costs.append(drone_cost(one, run(one.tasks, one.bidders, one.terms), flying))
             means.append(fmean(costs))
         rows.append((density, *means))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from zoneshare_benchmarks.seal_markets import Market, market
 from zoneshare_benchmarks.seal_table import Table
-from zoneshare_protocols.seal.auction import by_urgency, run
+from zoneshare_protocols.seal.auction import run
 from zoneshare_protocols.seal.baselines import Scheme, run_scheme
 from zoneshare_protocols.seal.delay import serving_time
 from zoneshare_protocols.seal.energy import BATTERY, cruise, flight, tasks_energy
@@ -52,38 +52,29 @@ def speed(name: str, rng: np.random.Generator) -> float:
 
 def spent(name: str, one: Market) -> Spent:
     """What a scheme takes for a location's tasks, the flight apart. Cloud and local do late tasks too."""
-    tasks, terms = one.tasks, one.terms
+    shown = one
     if name in (Scheme.CLOUD.name, Scheme.LOCAL.name):
-        tasks = tuple(replace(task, deadline=FOREVER) for task in tasks)
-        terms = replace(terms, local=None) if name == Scheme.CLOUD.name else replace(terms, cloud=None)
-        took = {task.id: fallback(task, terms).duration for task in tasks}
-        outcome = run_scheme(Scheme[name], tasks, (), terms)
-        ends = took if name == Scheme.CLOUD.name else _one_after_the_other(one, took)
-        done = sum(ends[task.id] <= task.deadline for task in one.tasks)
-        together = max(ends.values())
+        terms = replace(one.terms, local=None) if name == Scheme.CLOUD.name else replace(one.terms, cloud=None)
+        tasks = tuple(replace(task, deadline=FOREVER) for task in one.tasks)
+        shown = Market(tasks, (), terms, {})
+    if name == SEAL:
+        outcome = run(shown.tasks, shown.bidders, shown.terms)
     else:
-        outcome = (
-            run(tasks, one.bidders, terms) if name == SEAL else run_scheme(Scheme[name], tasks, one.bidders, terms)
-        )
-        done = len(tasks) - len(outcome.dropped)
-        together = _side_by_side(one, outcome)
-    energy = tasks_energy(tasks, one.bidders, outcome, terms)
-    hovering = serving_time(tasks, outcome, terms)
-    return Spent(hovering / 1000, together / 1000, energy / 1e6, done / len(tasks))
+        outcome = run_scheme(Scheme[name], shown.tasks, shown.bidders, shown.terms)
+    ends = _ends(shown, outcome)
+    done = sum(ends[task.id] <= task.deadline for task in one.tasks if task.id in ends)
+    energy = tasks_energy(shown.tasks, shown.bidders, outcome, shown.terms)
+    hovering = serving_time(shown.tasks, outcome, shown.terms)
+    return Spent(hovering / 1000, max(ends.values(), default=0) / 1000, energy / 1e6, done / len(one.tasks))
 
 
-def _one_after_the_other(one: Market, took: dict[int, int]) -> dict[int, int]:
-    """When each task ends, ms, most urgent first."""
-    order = [task.id for task in by_urgency(one.tasks)]
-    return dict(zip(order, accumulate(took[task] for task in order), strict=True))
-
-
-def _side_by_side(one: Market, outcome: Outcome) -> int:
+def _ends(one: Market, outcome: Outcome) -> dict[int, int]:
+    """When each task ends, ms: vehicles and cloud at once, the drone's own processor by urgency; none if dropped."""
     known = {task.id: task for task in one.tasks}
-    sold = [award.within - one.terms.slack for award in outcome.awards]
-    cloud = [fallback(known[task], one.terms).duration for task in outcome.cloud]
-    local = sum(fallback(known[task], one.terms).duration for task in outcome.local)
-    return max([*sold, *cloud, local], default=0)
+    ends = {award.task: award.within - one.terms.slack for award in outcome.awards}
+    ends |= {task: fallback(known[task], one.terms).duration for task in outcome.cloud}
+    own = [fallback(known[task], one.terms).duration for task in outcome.local]
+    return ends | dict(zip(outcome.local, accumulate(own), strict=True))
 
 
 def by_locations(dwells: Sequence[int] = (), seed: int = 10, locations: Sequence[int] = LOCATIONS) -> Table:

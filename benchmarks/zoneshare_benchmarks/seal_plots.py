@@ -1,0 +1,74 @@
+"""SEAL's figures as PNG, from the tables' columns, with the paper's values where it gives any."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoneshare_benchmarks import plots
+from zoneshare_benchmarks.seal_table import Table
+
+Points = tuple[Sequence[float], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot. ``lines``: column of the table to what it is called."""
+
+    label: str
+    lines: Mapping[str, str]
+    paper: Mapping[str, Points] = field(default_factory=dict)
+    """What the paper has, by name: crosses at (x, y)."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Horizontal lines, by what they are."""
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A table's columns against one of them. ``bars``: the first column has names, not numbers."""
+
+    x: str
+    panels: tuple[Panel, ...]
+    bars: bool = False
+
+
+def same(*names: str, unit: str = "") -> dict[str, str]:
+    """Columns ``NAME UNIT`` called by their names."""
+    return {f"{name} {unit}".strip(): name for name in names}
+
+
+def draw(table: Table, picture: Picture, folder: Path) -> Path:
+    """``folder/NAME.png``. Raises Misuse for a column that the table has not."""
+    pyplot = plots.start("agg")
+    width = plots.SIZE[0] * min(1, len(picture.panels) / 2)
+    figure, axes = pyplot.subplots(1, len(picture.panels), figsize=(max(width, 5.6), plots.SIZE[1]), squeeze=False)
+    for axis, panel in zip(axes[0], picture.panels, strict=True):
+        _bars(axis, table, panel) if picture.bars else _lines(axis, table, picture.x, panel)
+        for name, value in panel.limits.items():
+            axis.axhline(value, color="black", linewidth=0.8, linestyle="--", label=name)
+        if panel.log:
+            axis.set_yscale("log")
+        axis.set_xlabel(picture.x)
+        axis.set_ylabel(panel.label)
+        axis.legend(fontsize=7)
+    path = plots.save(figure, folder / f"{table.name}.png")
+    pyplot.close(figure)
+    return path
+
+
+def _lines(axis: Any, table: Table, x: str, panel: Panel) -> None:
+    colours: dict[str, Any] = {}
+    for column, name in panel.lines.items():
+        (line,) = axis.plot(table.column(x), table.column(column), marker="o", markersize=3, linewidth=0.9, label=name)
+        colours[name] = line.get_color()
+    for name, (at, values) in panel.paper.items():
+        axis.plot(at, values, "x", color=colours.get(name, "black"), label=f"the paper, {name}")
+
+
+def _bars(axis: Any, table: Table, panel: Panel) -> None:
+    names = [str(row[0]) for row in table.rows]
+    for number, (column, name) in enumerate(panel.lines.items()):
+        places = [place + number * 0.8 / len(panel.lines) for place in range(len(names))]
+        axis.bar(places, table.column(column), 0.8 / len(panel.lines), label=name)
+    axis.set_xticks(range(len(names)), names, rotation=60, fontsize=7)
