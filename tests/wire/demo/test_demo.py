@@ -25,6 +25,11 @@ def test_a_file_is_sold_and_four_frauds_fail(tmp_path: Path) -> None:
     assert sum(len(lines) for lines in trade["writes"].values()) == 7 < trade["chunks"]
     assert len(report["frauds"]) == 4
     assert report["held"] == report["issued"]
+    mining = report["mining"]
+    assert mining["same"]
+    assert abs(mining["accuracy"] - mining["float"]) <= 0.01
+    assert mining["useful_blocks"] == mining["blocks"] > 0
+    assert mining["fakes"] > 0
     assert not list(tmp_path.iterdir())
 
 
