@@ -26,6 +26,7 @@ from zoneshare_protocols.seal.ledger import (
     BidList,
     Observed,
     Opening,
+    Ready,
     Recorded,
     SealZone,
     Winner,
@@ -198,6 +199,11 @@ class Round:
         self.world.wait_until(self.notice.timers.deposit + 1)
         self.submit(self.world.dora, "advance")
 
+    @property
+    def partakers(self) -> list[str]:
+        found: Ready = self.world.ask(Ready, "ready", self.id)
+        return [entry.bidder for entry in found.bid_set.entries]
+
     def order(self) -> EndorsedQuery:
         return prove(self.world.zone, CLIENT, "auction:ready", self.id)
 
@@ -243,6 +249,3 @@ class Round:
         found = self.until_commit()
         self.commit(found)
         return found
-
-
-__all__ = ["CLIENT", "DAY", "Round", "SealWorld", "bid_for"]
