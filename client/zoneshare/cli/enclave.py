@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from zoneshare.cli import enclave_roles as roles
-from zoneshare.cli.common import Json, Network, columns, device_folder, emit, plain, working
+from zoneshare.cli.common import Json, Network, account_of, columns, device_folder, emit, plain, working
 from zoneshare.cli.device import Name
 
 app = typer.Typer(
@@ -16,16 +16,15 @@ app = typer.Typer(
     epilog="Example: zoneshare enclave serve dora --port 7600",
 )
 
+QuoteAge = Annotated[int, typer.Option("--quote-age", min=1, metavar="SECONDS", help="How old a quote may be.")]
+
 
 @app.command("init")
 def init(
     name: Name,
     network: Network,
     *,
-    production: Annotated[
-        bool, typer.Option("--production", help="Refuse simulated platforms and unsafe proving keys from now on.")
-    ] = False,
-    quote_age: Annotated[int, typer.Option(min=1, metavar="SECONDS", help="How old a quote may be.")] = 3600,
+    quote_age: QuoteAge = 3600,
     as_json: Json = False,
 ) -> None:
     """Make a simulated platform for the device, and have every organisation allow it and the program on it.
@@ -33,9 +32,34 @@ def init(
     Example: zoneshare enclave init dora --network net
     """
     with working("the organisations approve"):
-        zone, measurement = roles.set_up(network, device_folder(name), production=production, quote_age=quote_age)
+        zone, measurement = roles.set_up(network, device_folder(name), quote_age)
     text = f"{zone.zone} allows the program {measurement.hex()} on {name}'s SIMULATED platform, version {zone.version}"
     emit({"zone": zone.zone, "version": zone.version, "measurement": measurement}, as_json, text)
+
+
+@app.command("allow")
+def allow(
+    name: Name,
+    network: Network,
+    program: Annotated[str, typer.Option(metavar="HEX", help="The measurement to allow, and no other from now on.")],
+    root: Annotated[Path, typer.Option(metavar="FILE", help="The root certificate (PEM) of the hardware's maker.")],
+    *,
+    development: Annotated[
+        bool, typer.Option("--development", help="Unsafe proving keys stay allowed. Default: production.")
+    ] = False,
+    quote_age: QuoteAge = 3600,
+    as_json: Json = False,
+) -> None:
+    """Have every organisation allow one program, on one maker's hardware only; simulated platforms no more.
+
+    Example: zoneshare enclave allow dora --network net --program 3f… --root maker.pem
+    """
+    with working("the organisations approve"):
+        zone = roles.allow(
+            network, device_folder(name), roles.parse_digest(program), root, quote_age, production=not development
+        )
+    text = f"{zone.zone} takes {'development' if development else 'production'} enclaves only, version {zone.version}"
+    emit({"zone": zone.zone, "version": zone.version, "production": zone.production}, as_json, text)
 
 
 @app.command("measure")
@@ -74,8 +98,9 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: a free port.")] = 7600,
-    platform: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The simulated platform. Default: the device's own.")
+    drones: Annotated[
+        list[str] | None,
+        typer.Option("--for", metavar="DEVICE", help="A drone that may have auctions here. Default: itself."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -92,4 +117,5 @@ def serve(
         value = {"host": host, "port": listening, "simulated": True, "measurement": measurement}
         emit(value, as_json, text)
 
-    asyncio.run(roles.serve(device_folder(name), (host, port), platform, ready))
+    accounts = {account_of(drone) for drone in drones or [name]}
+    asyncio.run(roles.serve(device_folder(name), (host, port), accounts, ready))

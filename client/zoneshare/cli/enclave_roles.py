@@ -1,48 +1,64 @@
 """What ``zoneshare enclave`` does, from a device's folder."""
 
 import asyncio
+import contextlib
 import datetime
 import logging
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from zoneshare import enrolment
 from zoneshare.accounts import Accounts
 from zoneshare.device import Device
+from zoneshare.ledger import Ledger
 from zoneshare.seal.enclave import Enclave
 from zoneshare.seal.enclave_server import EnclaveServer, clock_ms
 from zoneshare.seal.enclave_store import FolderStore
 from zoneshare.seal.ledger import Auctions
 from zoneshare.seal.measurement import measure
 from zoneshare.seal.platform import KEY_FILE, SimulatedPlatform, make_simulated_platform, simulated_root
-from zoneshare.seal.setup import set_up_auctions
+from zoneshare.seal.setup import allow_only, set_up_auctions
 from zoneshare.trade.peers import PeerBook
-from zoneshare_protocols.seal.ledger import SealZone
+from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.seal.ledger import PlatformRoot, SealZone
 from zoneshare_protocols.sharing.records import Trust
 
 PLATFORM = "simulated-platform"
 ENCLAVE = "enclave"
 
 
-def set_up(network: Path, folder: Path, *, production: bool, quote_age: int) -> tuple[SealZone, bytes]:
+def set_up(network: Path, folder: Path, quote_age: int) -> tuple[SealZone, bytes]:
     """The zone's new rules and the program's measurement; ``quote_age`` in seconds."""
     with Device.open(folder) as device:
         channel, trust = device.ledger().channel, _trust(device)
     if not (folder / PLATFORM / KEY_FILE).exists():
         make_simulated_platform(folder / PLATFORM, datetime.datetime.now(datetime.UTC))
-    members = enrolment.organisations(network)
-    with ExitStack() as opened:
-        admins = [opened.enter_context(enrolment.operator(network, f"admin.{o}", o, "admin")) for o in members]
-        zone = set_up_auctions(
-            [admin.ledger(channel) for admin in admins],
-            measure(trust),
-            simulated_root(folder / PLATFORM),
-            production=production,
-            quote_age=quote_age * 1000,
-        )
-    return zone, measure(trust)
+    measurement = measure(trust)
+    with _administrators(network, channel) as admins:
+        zone = set_up_auctions(admins, measurement, simulated_root(folder / PLATFORM), quote_age * 1000)
+    return zone, measurement
+
+
+def allow(network: Path, folder: Path, measurement: bytes, root: Path, quote_age: int, *, production: bool) -> SealZone:
+    """This program on this maker's hardware, and nothing else. Raises Misuse for a root that cannot be read."""
+    try:
+        platform = PlatformRoot(root.read_bytes(), simulated=False)
+    except OSError as cause:
+        raise Misuse(f"cannot read {root}: {cause.strerror}") from cause
+    with Device.open(folder) as device:
+        channel = device.ledger().channel
+    with _administrators(network, channel) as admins:
+        return allow_only(admins, measurement, platform, quote_age * 1000, production=production)
+
+
+def parse_digest(text: str) -> bytes:
+    """Raises Misuse unless it is 64 hex digits."""
+    if re.fullmatch(r"[0-9a-f]{64}", text) is None:
+        raise Misuse(f"not a measurement: {text[:80]!r}; it has 64 hex digits")
+    return bytes.fromhex(text)
 
 
 def measured(folder: Path) -> bytes:
@@ -56,16 +72,16 @@ def rules(folder: Path) -> SealZone:
 
 
 async def serve(
-    folder: Path, address: tuple[str, int], platform: Path | None, ready: Callable[[int, bytes], None]
+    folder: Path, address: tuple[str, int], drones: Collection[str], ready: Callable[[int, bytes], None]
 ) -> None:
-    """Until SIGINT or SIGTERM; ``ready`` gets the port and the program's measurement."""
+    """Until SIGINT or SIGTERM, for these drones; ``ready`` gets the port and the program's measurement."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with Device.open(folder) as device:
         trust = await asyncio.to_thread(_trust, device)
         peers = PeerBook(await asyncio.to_thread(lambda: device.accounts().trusts()))
-        runs_on = SimulatedPlatform(platform or folder / PLATFORM, trust)
+        runs_on = SimulatedPlatform(folder / PLATFORM, trust)
         enclave = Enclave(runs_on, trust, FolderStore(folder / ENCLAVE), clock_ms)
-        server = EnclaveServer(enclave, device.identity, peers)
+        server = EnclaveServer(enclave, device.identity, peers, drones)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -74,6 +90,16 @@ async def serve(
             await stop.wait()
         finally:
             await server.stop()
+
+
+@contextlib.contextmanager
+def _administrators(network: Path, channel: str) -> Iterator[list[Ledger]]:
+    with ExitStack() as opened:
+        admins = [
+            opened.enter_context(enrolment.operator(network, f"admin.{member}", member, "admin"))
+            for member in enrolment.organisations(network)
+        ]
+        yield [admin.ledger(channel) for admin in admins]
 
 
 def _trust(device: Device) -> Trust:

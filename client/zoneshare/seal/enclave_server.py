@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from zoneshare.identity import Identity
 from zoneshare.seal.enclave import Enclave
@@ -12,7 +12,7 @@ from zoneshare.trade import wire
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection
 from zoneshare_protocols.codec import Record
-from zoneshare_protocols.errors import Malformed, ZoneshareError
+from zoneshare_protocols.errors import Malformed, NotAllowed, ZoneshareError
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,9 @@ class EnclaveFailed(ZoneshareError):
 
 
 class EnclaveServer:
-    def __init__(self, enclave: Enclave, identity: Identity, peers: PeerBook) -> None:
+    def __init__(self, enclave: Enclave, identity: Identity, peers: PeerBook, drones: Collection[str]) -> None:
+        """``drones``: the accounts that may have auctions here."""
+        self._drones = frozenset(drones)
         self._enclave, self._identity, self._peers = enclave, identity, peers
         self._one = asyncio.Lock()
         self._server: asyncio.Server | None = None
@@ -50,6 +52,8 @@ class EnclaveServer:
     def _answer(self, message: object, caller: str) -> Callable[[], Record]:
         match message:
             case Prepare():
+                if caller not in self._drones:
+                    raise NotAllowed("this enclave is not for your auctions", caller=caller)
                 return lambda: Prepared(self._enclave.prepare(message.notice, caller))
             case Deliver():
                 return lambda: Received(self._enclave.take(message.bid, caller))

@@ -24,36 +24,41 @@ def set_up_auctions(
     admins: Sequence[Ledger],
     measurement: bytes,
     platform: PlatformRoot,
-    *,
-    production: bool = False,
     quote_age: int = QUOTE_AGE_MS,
-    proof_keys: Sequence[ProofKey] | None = None,
+    proof_keys: Sequence[ProofKey] = (),
 ) -> SealZone:
-    """Approve this program and platform beside those that are allowed, by every organisation's administrator.
+    """Approve these beside what is allowed, by every organisation's administrator; safe to run again.
 
-    ``proof_keys`` replace those of before; None leaves them. Safe to run again. Raises what the contract refuses.
+    Raises what the contract refuses: a production profile takes nothing simulated or unsafe.
     """
-    auctions = Auctions(admins[0])
-    try:
-        present = auctions.zone()
-    except NotFound:
-        present = None
-    before = present or SealZone(Accounts(admins[0]).parameters.zone, 1, production, (), (), quote_age)
-    wanted = replace(
-        before,
-        production=production,
-        measurements=_with(before.measurements, measurement),
-        platforms=_with(before.platforms, platform),
-        quote_age=quote_age,
-        proof_keys=before.proof_keys if proof_keys is None else tuple(proof_keys),
+    present = _present(admins[0])
+    return _approve(
+        admins,
+        replace(
+            present,
+            measurements=_with(present.measurements, measurement),
+            platforms=_with(present.platforms, platform),
+            quote_age=quote_age,
+            proof_keys=(*present.proof_keys, *(key for key in proof_keys if key not in present.proof_keys)),
+        ),
     )
-    if wanted == present:
-        return wanted
-    if present is not None:
-        wanted = replace(wanted, version=present.version + 1)
-    for admin in admins:
-        Auctions(admin).approve(wanted)
-    return wanted
+
+
+def allow_only(
+    admins: Sequence[Ledger], measurement: bytes, platform: PlatformRoot, quote_age: int, *, production: bool
+) -> SealZone:
+    """Approve this program and platform instead of what is allowed; a production profile drops unsafe proving keys."""
+    present = _present(admins[0])
+    keys = tuple(key for key in present.proof_keys if not (production and key.unsafe))
+    wanted = replace(
+        present,
+        production=production,
+        measurements=(measurement,),
+        platforms=(platform,),
+        quote_age=quote_age,
+        proof_keys=keys,
+    )
+    return _approve(admins, wanted)
 
 
 def make_notice(
@@ -76,6 +81,23 @@ def make_notice(
         least = min((drone_deposit([task], terms) for task in wanted), default=terms.penalty)
         raise InsufficientFunds("the balance covers no task", balance=budget, needed=least)
     return Notice(drone, tuple(kept), terms, timers, measurement, nonce)
+
+
+def _present(ledger: Ledger) -> SealZone:
+    """Of version 0 where there is none yet."""
+    try:
+        return Auctions(ledger).zone()
+    except NotFound:
+        return SealZone(Accounts(ledger).parameters.zone, 0, False, (), (), QUOTE_AGE_MS)
+
+
+def _approve(admins: Sequence[Ledger], wanted: SealZone) -> SealZone:
+    if wanted.version and wanted == _present(admins[0]):
+        return wanted
+    wanted = replace(wanted, version=wanted.version + 1)
+    for admin in admins:
+        Auctions(admin).approve(wanted)
+    return wanted
 
 
 def _with(present: tuple[T, ...], new: T) -> tuple[T, ...]:

@@ -96,7 +96,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     try:
-        made.start("network", "network", "up", "--dir", "net", "--port", "0")
+        made.start("network", "network", "up", "--dir", "net", "--port", "0", "--batch-timeout", "2")
         made.until("network", "ready")
         made.run("zones", "init", "--network", "net")
         for name in ("dora", "ann", "bob"):
