@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.faults import EmbeddedFaults, Faults, NativeFaults
+from tests.live.faults import ComposeFaults, EmbeddedFaults, Faults, NativeFaults
 from tests.live.network import Embedded, Live, embedded, live, named, own_adapter, run
+from zoneshare_network.real.site import Mode, load
 
 
 @pytest.fixture(scope="session")
@@ -33,4 +34,7 @@ def site(
 
 @pytest.fixture(scope="session")
 def faults(network: tuple[Path, str, Embedded | None]) -> Faults:
-    return NativeFaults(network[0]) if network[2] is None else EmbeddedFaults(network[2])
+    folder, _, own = network
+    if own is not None:
+        return EmbeddedFaults(own)
+    return ComposeFaults() if load(folder).mode is Mode.COMPOSE else NativeFaults(folder)

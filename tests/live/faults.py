@@ -1,7 +1,9 @@
 """What can be killed of a network, and load while it is: every submit has one outcome, which the ledger has too."""
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -18,14 +20,13 @@ from zoneshare_network.real.native import supervisor
 from zoneshare_protocols.errors import LedgerFailed, ZoneshareError
 
 PATIENCE_S = 60.0
-_MARKS = {
-    "orderer": "nodes/orderer0",
-    "broker": "nodes/kafka0",
-    "other peer": "nodes/peer0.org2",
-    "own peer": "nodes/peer0.org1",
-    "chaincode": "zoneshare_chaincode.host",
+_NODES = {
+    "orderer": "orderer0",
+    "broker": "kafka0",
+    "other peer": "peer0.org2",
+    "own peer": "peer0.org1",
+    "chaincode": "chaincode",
 }
-"""What the command or the configuration's path of a native node has in it."""
 
 
 class Faults(Protocol):
@@ -54,20 +55,34 @@ class EmbeddedFaults:
 class NativeFaults:
     """The processes that the network's supervisor has started, found by the folder or module they were given."""
 
-    kinds = tuple(_MARKS)
+    kinds = tuple(_NODES)
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def kill(self, kind: str) -> str:
-        mark = _MARKS[kind]
+        name = _NODES[kind]
+        mark = "zoneshare_chaincode.host" if kind == "chaincode" else f"nodes/{name}"
         parent = supervisor(self._folder)
         assert parent is not None, "no native network runs there"
         for pid in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
             if mark in _said(pid):
                 os.kill(pid, signal.SIGKILL)
-                return mark.rpartition("/")[2]
+                return name
         raise AssertionError(f"no process for {kind}")
+
+
+class ComposeFaults:
+    """Containers of the docker-compose.yaml in this folder; what is killed by hand no restart policy starts again."""
+
+    kinds = tuple(_NODES)
+
+    def kill(self, kind: str) -> str:
+        name, docker = _NODES[kind], shutil.which("docker")
+        assert docker is not None
+        for verb in ("kill", "start"):
+            subprocess.run((docker, "compose", verb, name), check=True, capture_output=True, timeout=PATIENCE_S)
+        return name
 
 
 def _said(pid: int) -> str:

@@ -85,6 +85,7 @@ def test_only_one_shot_services_see_the_whole_folder(services: dict[str, Any]) -
         if name in (*ONCE, "chaincode"):
             assert one["read_only"]
             assert one["cap_drop"] == ["ALL"]
+            assert one.get("cap_add", []) == (["SETGID", "SETUID"] if name in ONCE else [])
 
 
 def test_kafka_keeps_what_was_acknowledged(services: dict[str, Any]) -> None:

@@ -61,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             key = cid.of(b"another" if self.server.lie == "other cid" else data)
             self.server.blocks[key] = data
             return 200, json.dumps({"Key": key, "Size": len(data)}).encode()
+        if parts.path == "/api/v0/version":
+            return 200, json.dumps({"Version": "0.32.1"}).encode()
         return self.give(parts.path, query)
 
     def give(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:

@@ -1,7 +1,10 @@
 """Whether each node answers, and how far each zone is."""
 
+import json
 import socket
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 
@@ -22,14 +25,28 @@ class Health:
 
 
 def alive(site: Site, node: Node) -> Health:
-    """A peer by its health page, all others by whether their port accepts.
+    """A peer by its health page, kubo by its RPC, orderers and CAs by a TLS handshake, others by whether they accept.
 
-    Orderers and fabric-ca have such a page too, but in 2.5 and 1.5 asking it too early, before the orderer has reached
-    Kafka or the CA has opened its database, ends the process (a nil pointer).
+    Orderers and fabric-ca have a health page too, but in 2.5 and 1.5 asking it too early, before the orderer has
+    reached Kafka or the CA has opened its database, ends the process (a nil pointer). That a published port accepts
+    says nothing: Docker's proxy does, whoever stands behind it.
     """
     if node.kind is Kind.PEER:
-        return _page(f"http://{site.health(node)}/healthz")
+        return _page("GET", f"http://{site.health(node)}/healthz")
+    if node.kind is Kind.IPFS:
+        return _page("POST", f"http://{site.reach(node)}/api/v0/version")
+    if node.kind in (Kind.ORDERER, Kind.CA):
+        return _handshake(site.reach(node), site.node_folder(node) / "tls" / "ca.crt")
     return _port(*site.reach(node).split(":"))
+
+
+def contained(listing: str) -> dict[str, Health]:
+    """What ``docker compose ps --all --format json`` says of each service. Raises LedgerFailed for no such listing."""
+    try:
+        rows = [json.loads(line) for line in listing.splitlines() if line.strip()]
+        return {row["Service"]: Health(row["Health"] == "healthy", row["Status"]) for row in rows}
+    except (ValueError, KeyError, TypeError) as cause:
+        raise LedgerFailed("docker compose ps prints no JSON by lines: 2.21 or later is needed") from cause
 
 
 def visible(site: Site, node: Node) -> bool:
@@ -54,9 +71,9 @@ def heights(site: Site) -> dict[str, dict[str, int | None]]:
     return found
 
 
-def _page(url: str) -> Health:
+def _page(method: str, url: str) -> Health:
     try:
-        answer = requests.get(url, timeout=_TIMEOUT_S)
+        answer = requests.request(method, url, timeout=_TIMEOUT_S)
     except requests.RequestException as cause:
         return Health(False, type(cause).__name__)
     if answer.ok:
@@ -66,6 +83,18 @@ def _page(url: str) -> Health:
     except (ValueError, KeyError, TypeError, AttributeError):
         failed = []
     return Health(False, f"failed: {', '.join(failed)}" if failed else f"status {answer.status_code}")
+
+
+def _handshake(address: str, root: Path) -> Health:
+    """With the network's TLS root; the name in the certificate is the node's, not the address that is dialled."""
+    host, _, port = address.partition(":")
+    try:
+        context = ssl.create_default_context(cafile=root)
+        context.check_hostname = False
+        with socket.create_connection((host, int(port)), _TIMEOUT_S) as raw, context.wrap_socket(raw):
+            return Health(True, "answers")
+    except OSError as cause:
+        return Health(False, cause.strerror or type(cause).__name__)
 
 
 def _port(host: str, port: str) -> Health:

@@ -11,7 +11,7 @@ from zoneshare_network.real import health, material, native, profiles, site, top
 from zoneshare_network.real.compose import TOPOLOGY
 from zoneshare_network.real.setup import Setup
 from zoneshare_network.real.site import Mode, Site
-from zoneshare_protocols.errors import LedgerFailed, Misuse
+from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
 
 Say = Callable[[str], None]
 _LAST_LINES = 40
@@ -55,14 +55,25 @@ def up_native(folder: Path, file: Path | None, folders: Sequence[Path], say: Say
 def status(folder: Path) -> dict[str, Any]:
     """Every node's health, and each zone's height at each peer."""
     place = site.load(folder)
-    nodes = [node for node in place.topology.nodes if health.visible(place, node)]
-    found = {node.name: health.alive(place, node) for node in nodes}
+    seen = {node.name: health.alive(place, node) for node in place.topology.nodes if health.visible(place, node)}
+    if place.mode is Mode.COMPOSE:
+        seen |= _kept_inside([node.name for node in place.topology.nodes if node.name not in seen])
+    found = {node.name: seen[node.name] for node in place.topology.nodes if node.name in seen}
     return {
         "mode": str(place.mode),
         "organisations": list(place.topology.mspids),
         "nodes": {name: {"good": one.good, "said": one.said} for name, one in found.items()},
         "heights": health.heights(place),
     }
+
+
+def _kept_inside(names: Sequence[str]) -> dict[str, health.Health]:
+    """Containers that publish no port, as Docker sees them."""
+    try:
+        listed = health.contained(_compose("ps", "--all", "--format", "json"))
+    except ZoneshareError as unknown:
+        return {name: health.Health(False, f"not known: {unknown}") for name in names}
+    return {name: listed.get(name, health.Health(False, "no container")) for name in names}
 
 
 def status_text(found: dict[str, Any]) -> str:
