@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from tests.rules.seal.market import BARE, task
+from zoneshare.cli.main import run
 from zoneshare.device import Device
 from zoneshare.seal.enclave_client import EnclaveClient
 from zoneshare.seal.ledger import Auctions
@@ -56,14 +57,6 @@ class Site:
         self.logs = folder / "logs"
         self.logs.mkdir()
 
-    def run(self, *words: str) -> Any:
-        done = subprocess.run(
-            [*PROGRAM, *words, "--json"],
-            cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
     def start(self, log: str, *words: str) -> subprocess.Popen[str]:
         """What it prints goes to a file, stderr too."""
         with (self.logs / log).open("a") as file:
@@ -80,9 +73,9 @@ class Site:
         return found
 
     def enclave(self) -> tuple[subprocess.Popen[str], int]:
-        (self.logs / "enclave").write_text("")
-        process = self.start("enclave", "enclave", "serve", "dora", "--port", "0", "--json")
-        found: int = json.loads(self.until("enclave", "}"))["port"]
+        log = f"enclave{len(self.processes)}"
+        process = self.start(log, "enclave", "serve", "dora", "--port", "0", "--json")
+        found: int = json.loads(self.until(log, "}"))["port"]
         return process, found
 
     def close(self) -> None:
@@ -93,19 +86,25 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.chdir(tmp_path)
     made = Site(tmp_path)
+    monkeypatch.setenv("ZONESHARE_HOME", made.env["ZONESHARE_HOME"])
     try:
         made.start("network", "network", "up", "--dir", "net", "--port", "0", "--batch-timeout", "2")
         made.until("network", "ready")
-        made.run("zones", "init", "--network", "net")
+        command("zones init --network net")
         for name in ("dora", "ann", "bob"):
-            made.run("device", "new", name, "--network", "net", "--at", "37.76,-122.43")
-            made.run("account", "issue", name, str(10**13), "--network", "net")
-        made.run("enclave", "init", "dora", "--network", "net")
+            command(f"device new {name} --network net --at 37.76,-122.43")
+            command(f"account issue {name} {10**13} --network net")
+        command("enclave init dora --network net")
         yield made
     finally:
         made.close()
+
+
+def command(line: str) -> None:
+    assert run(line.split()) == 0, line
 
 
 class Party:
@@ -155,20 +154,25 @@ async def pay_in(dora: Party, id: bytes, opening: Opening, bidders: dict[str, tu
 
 
 def spellings(bid: Bid) -> Iterator[bytes]:
-    """The bid's numbers, and the bid, in every encoding that one could think of."""
+    """The bid, and its numbers, in every encoding that one could think of; each too long to be met by chance."""
     yield encode(bid)
     for number in (bid.free, *(n for item in bid.items for n in (item.resource, item.price))):
-        text = str(number)
-        yield from (text.encode(), f"{number:,}".encode(), f"{number:_}".encode(), f"{number:.6e}"[:8].encode())
-        yield from (hex(number)[2:].encode(), hex(number)[2:].upper().encode(), text.encode("utf-16-le"))
-        for raw in (number.to_bytes(8, "big"), number.to_bytes(8, "little")):
-            kept = raw.strip(b"\0")
-            yield from (kept, kept.hex().encode(), kept.hex().upper().encode())
-        yield msgspec.msgpack.encode(float(number))[1:6]
-        for shift in range(3):
-            # base64 of the digits, wherever in a longer text they stand
-            inner = base64.b64encode(b" " * shift + text.encode())[4 if shift else 0 : -4]
-            yield from (inner, inner.replace(b"+", b"-").replace(b"/", b"_"))
+        text = str(number).encode()
+        real = msgspec.msgpack.encode(float(number))[1:]
+        yield from (text, f"{number:,}".encode(), f"{number:_}".encode(), f"{number:.6e}"[:8].encode())
+        yield from (text[::-1], text.decode().encode("utf-16-le"), text.hex().encode(), real[:6], real[::-1][2:])
+        yield from (hex(number)[2:].encode(), hex(number)[2:].upper().encode(), oct(number)[2:].encode())
+        yield from base64s(text)
+        for raw in (number.to_bytes(8, "big").lstrip(b"\0"), number.to_bytes(8, "little").rstrip(b"\0")):
+            yield from (raw, raw.hex().encode(), raw.hex().upper().encode(), *base64s(raw))
+
+
+def base64s(data: bytes) -> Iterator[bytes]:
+    """What can be seen of ``data`` in the base64 of something longer, wherever in it it stands."""
+    for before in range(3):
+        first, last = -(-before * 4 // 3), (before + len(data)) * 4 // 3
+        found = base64.b64encode(bytes(before) + data)[first:last]
+        yield from (found, found.replace(b"+", b"-").replace(b"/", b"_"))
 
 
 def everything(folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -196,15 +200,14 @@ def test_a_whole_auction_and_no_bid_gets_out(site: Site, monkeypatch: pytest.Mon
         (winner,) = closing.winners(id)
         assert winner.bidder == parties["ann"].account
         assert all(paid > item.price for paid, item in zip(winner.prices, BIDS["ann"].items, strict=True))
-    site.run("zones", "audit", "--network", "net")
+    command("zones audit --network net")
     site.close()
     assert len(heard) >= 4
     places = [*everything(site.folder), *((Path("heard"), frame) for frame in heard)]
-    assert any(id in data for _, data in places)
-    for offer in BIDS.values():
-        for spelling in spellings(offer):
-            assert len(spelling) >= 4
-            assert [path for path, data in places if spelling in data] == []
+    assert any(id in data for path, data in places if path.is_relative_to(site.folder / "net"))
+    for spelling in {spelling for offer in BIDS.values() for spelling in spellings(offer)}:
+        assert len(spelling) >= 4
+        assert [path for path, data in places if spelling in data] == []
 
 
 async def whole(parties: dict[str, Party], site: Site, process: subprocess.Popen[str]) -> bytes:
@@ -218,11 +221,11 @@ async def whole(parties: dict[str, Party], site: Site, process: subprocess.Popen
     receipts = {}
     for name, offer in BIDS.items():
         receipts[name] = (parties[name], (await bid(parties[name], id, offer))[1])
+    await wait_until(notice.timers.init)
+    await pay_in(dora, id, opening, receipts)
     process.kill()
     process.wait()
     _, port = site.enclave()
-    await wait_until(notice.timers.init)
-    await pay_in(dora, id, opening, receipts)
     await wait_until(notice.timers.deposit)
     dora.auctions.advance(id)
     again = EnclaveClient("127.0.0.1", port, dora.device.identity, dora.peers)
