@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zoneshare.trade.journal import CrashPoint, Entry, Journal
 from zoneshare_protocols.codec import Count, Digest, Key32, Record
-from zoneshare_protocols.epow.exact import Int32, Int64
+from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
 from zoneshare_protocols.epow.records import Task
 
@@ -144,10 +144,6 @@ class Book:
         path = self._task_folder(task) / f"sums{sub_task}"
         path.touch()
         return path
-
-
-def as_int64(matrix: NDArray[Any]) -> Int64:
-    return matrix.astype(np.int64, copy=False)
 
 
 def _run_key(task: bytes, sub_task: int, run: int) -> str:

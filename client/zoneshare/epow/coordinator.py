@@ -209,6 +209,7 @@ class Coordinator:
         seat = session.seat
         if seat is not None and seat.outbox is session:
             seat.outbox, seat.gone_since = None, time.monotonic()
+            self._desk.return_plot(seat)
 
     async def _done(self, seat: Seat, assignment: Assignment, result: RunResult, total: Int32) -> None:
         job, id = self._desk.jobs.get(assignment.task), digest(assignment)

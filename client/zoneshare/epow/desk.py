@@ -4,6 +4,7 @@ Claims change by the contract's own functions (``zoneshare_protocols.epow.zone``
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +17,7 @@ from zoneshare_protocols.epow.assignment import pick_miner
 from zoneshare_protocols.epow.blocks import assign
 from zoneshare_protocols.epow.claims import count_verified, mark_fake
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, scale_factor
+from zoneshare_protocols.epow.layout import Run as Place
 from zoneshare_protocols.epow.ledger import Faked, MiningZone, Step, Wanted
 from zoneshare_protocols.epow.records import Assignment, Claim, Tip
 from zoneshare_protocols.epow.zone import claim_at, floor
@@ -23,6 +25,8 @@ from zoneshare_protocols.errors import RuleBroken
 
 DEPTH = 4
 """Runs that a miner has at hand, so that it never waits for the next."""
+PLOT = 36
+"""Runs that are drawn together, for one miner: neighbours, so that a block is sent to few miners."""
 Key = tuple[bytes, int, int]
 """(task, sub-task, run)"""
 
@@ -52,6 +56,8 @@ class Seat:
     outbox: Outbox | None
     deposit: int = 0
     held: dict[Key, Holding] = field(default_factory=dict)
+    plot: deque[tuple[Job, int, Place]] = field(default_factory=deque)
+    """Runs (and their sub-task's number) that will be its next."""
     gone_since: float = 0.0
     late_at: int = -1
     """Height at which it kept a run too long: it gets no more there."""
@@ -63,8 +69,10 @@ class Seat:
 
     @property
     def room(self) -> int:
-        """nsub-tasks of its claim that it does not hold yet."""
-        return 0 if self.claim is None or self.claim.fake else self.claim.claimed - self.claim.done - self.at_hand
+        """nsub-tasks of its claim that it does not hold yet, nor will by its plot."""
+        if self.claim is None or self.claim.fake:
+            return 0
+        return self.claim.claimed - self.claim.done - self.at_hand - sum(run.count for _, _, run in self.plot)
 
 
 class Desk:
@@ -81,6 +89,7 @@ class Desk:
 
     def claim(self, seat: Seat, elapsed: int | None) -> Iterator[Step]:
         """Open the seat's claim at this tip. ``elapsed``: ms of the block time of the claim before."""
+        self.return_plot(seat)
         rules = self.zone.rules
         if seat.deposit < rules.penalty or (seat.claim is not None and seat.claim.height >= self.tip.height):
             return
@@ -101,23 +110,50 @@ class Desk:
         return tuple(carried)
 
     def assign(self) -> list[tuple[Seat, Job, Assignment]]:
-        """Give waiting runs to miners, at random by the tip, as long as somebody has room."""
-        given = []
+        """Give waiting runs to miners, as long as somebody has room: plots of them are drawn at random, by the tip."""
+        given = [each for seat in self.seats.values() for each in self._hand(seat)]
         lowest = floor(self.zone.rules, self.tip)
         for job in list(self.jobs.values()):
             # A task whose fee is under the floor waits (decision 0012).
-            while job.kept.task.fee >= lowest and (run := job.waiting()) is not None:
-                able = {s.account: s for s in self.seats.values() if self._able(s, run.count)}
+            while job.kept.task.fee >= lowest and (run := job.waiting() or self._spare(job)) is not None:
+                able = {s.account: s for s in self.seats.values() if self._able(s, run.count) and not s.plot}
                 if not able:
                     break
                 claims = [replace(s.claim, done=s.claim.claimed - s.room) for s in able.values() if s.claim]
-                sub_task = job.kept.sub_task
-                seat = able[pick_miner(claims, self.tip.hash, job.id, sub_task, run.index)]
-                assignment = assign(job.id, sub_task, run, seat.account, self.tip)
-                job.take(run.index)
-                seat.held[job.id, sub_task, run.index] = Holding(assignment, self._now(), {digest(assignment)})
-                given.append((seat, job, assignment))
+                seat = able[pick_miner(claims, self.tip.hash, job.id, job.kept.sub_task, run.index)]
+                fair = max(1, job.missing // (2 * len(self.seats)))
+                plot = job.take(min(PLOT, fair, max(1, seat.room // job.layout.run(0).count)))
+                seat.plot.extend((job, job.kept.sub_task, run) for run in plot)
+                given += self._hand(seat)
         return given
+
+    def _spare(self, job: Job) -> Place | None:
+        """Half of the longest plot, when a miner has nothing to do: it is drawn again."""
+        if any(self._here(seat) and seat.room > 0 and not seat.held and not seat.plot for seat in self.seats.values()):
+            plots = [seat.plot for seat in self.seats.values() if seat.plot and seat.plot[0][0] is job]
+            longest = max(plots, key=len, default=deque())
+            for _ in range(-(-len(longest) // 2)):
+                job.give_back(longest.pop()[2].index)
+        return job.waiting()
+
+    def _hand(self, seat: Seat) -> list[tuple[Seat, Job, Assignment]]:
+        """The next runs of its plot, as many as it may have at hand."""
+        given = []
+        while seat.plot and self._here(seat):
+            job, sub_task, run = seat.plot.popleft()
+            if self.jobs.get(job.id) is not job or job.kept.sub_task != sub_task or job.merged(run.index):
+                continue
+            assignment = assign(job.id, sub_task, run, seat.account, self.tip)
+            seat.held[job.id, sub_task, run.index] = Holding(assignment, self._now(), {digest(assignment)})
+            given.append((seat, job, assignment))
+        return given
+
+    def return_plot(self, seat: Seat) -> None:
+        """What it does not hold yet is anybody's again."""
+        for job, sub_task, run in seat.plot:
+            if job.kept.sub_task == sub_task:
+                job.give_back(run.index)
+        seat.plot.clear()
 
     def holds(self, seat: Seat, assignment: Assignment) -> bool:
         """Whether it may deliver this; after a restart of ours also what nobody else holds."""
@@ -150,6 +186,8 @@ class Desk:
     def take_away(self, seat: Seat, before: float | None = None) -> list[Assignment]:
         """Give back what it holds, or holds since before ``before``."""
         late = {key: h for key, h in seat.held.items() if before is None or h.since < before}
+        if late or before is None:
+            self.return_plot(seat)
         for task, sub_task, run in late:
             del seat.held[task, sub_task, run]
             job = self.jobs.get(task)
@@ -157,6 +195,9 @@ class Desk:
                 job.give_back(run)
         return [holding.assignment for holding in late.values()]
 
-    def _able(self, seat: Seat, count: int) -> bool:
+    def _here(self, seat: Seat) -> bool:
         here = seat.outbox is not None and seat.claim is not None and seat.claim.height == self.tip.height
-        return here and seat.late_at != self.tip.height and len(seat.held) < DEPTH and seat.room >= count
+        return here and seat.late_at != self.tip.height and len(seat.held) < DEPTH
+
+    def _able(self, seat: Seat, count: int) -> bool:
+        return self._here(seat) and seat.room >= count

@@ -60,7 +60,7 @@ class Intake:
                 session.put(Failed(id, kept.error))
             return
         result = await asyncio.to_thread(self._book.load_matrix, id, f"r{len(kept.task.matrices) - 1}")
-        cells, width = result_cells(result)
+        cells, width = await asyncio.to_thread(result_cells, result)
         for session in waiting:
             session.put(Merged(id, kept.result, result.shape[0], result.shape[1], width))
             for piece in pieces_of(kept.result, cells):

@@ -9,11 +9,11 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from zoneshare.epow.book import Book, KeptTask, as_int64
+from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.messages import Run
 from zoneshare_protocols.epow.blocks import check_sum
 from zoneshare_protocols.epow.exact import Int8, Int32
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, result_hash
 from zoneshare_protocols.epow.layout import Run as Place
 from zoneshare_protocols.epow.ledger import Finished, RunDone
 from zoneshare_protocols.epow.merge import Merger
@@ -70,16 +70,23 @@ class Job:
             self._returned.popleft()
         if self._returned:
             return self.layout.run(self._returned[0])
-        while self._next < self.layout.runs and self.merged(self._next):
+        while self._next < self.layout.runs:
+            run = self.layout.run_at(self._next)
+            if not self.merged(run.index):
+                return run
             self._next += 1
-        return self.layout.run(self._next) if self._next < self.layout.runs else None
+        return None
 
-    def take(self, run: int) -> None:
-        """The run that waits is with a miner now."""
-        if self._returned and self._returned[0] == run:
-            self._returned.popleft()
-        else:
-            self._next += 1
+    def take(self, most: int) -> list[Place]:
+        """The next runs to hand out, neighbours: they are with a miner now."""
+        taken: list[Place] = []
+        while len(taken) < most and (run := self.waiting()) is not None:
+            if self._returned:
+                self._returned.popleft()
+            else:
+                self._next += 1
+            taken.append(run)
+        return taken
 
     def give_back(self, run: int) -> None:
         """Its miner will not do it."""
@@ -113,7 +120,7 @@ class Job:
         index, task = self.kept.sub_task + 1, self.kept.task
         self._book.save_matrix(self.id, f"r{index}", result)
         over = index == len(task.matrices) - 1
-        kept = replace(self.kept, sub_task=index, result=matrix_hash(as_int64(result)) if over else None)
+        kept = replace(self.kept, sub_task=index, result=result_hash(result) if over else None)
         steps = [Finished(self.id, kept.result)] if over else []
         self._book.put(kept, steps, forget_runs=range(self.layout.runs))
         self._book.drop_sums(self.id, index - 1)

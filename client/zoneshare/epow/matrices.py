@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zoneshare.epow.messages import PIECE, Merged, Piece
 from zoneshare_protocols.epow.exact import Int8, Int64
-from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, result_hash
 from zoneshare_protocols.epow.plan import describe
 from zoneshare_protocols.epow.records import MatrixInfo
 from zoneshare_protocols.errors import DataCorrupt, Malformed
@@ -70,16 +70,17 @@ def matrix_pieces(matrix: Int8 | Int64) -> Iterator[Piece]:
     return pieces_of(matrix_hash(matrix), bytes(matrix_bytes(matrix)))
 
 
-def result_cells(result: Int64) -> tuple[bytes, int]:
+def result_cells(result: NDArray[Any]) -> tuple[bytes, int]:
     """A result's cells, and bytes a cell: 4 where all values fit."""
     small = np.iinfo(np.int32)
-    width = 4 if result.min() >= small.min and result.max() <= small.max else 8
-    return result.astype(f"<i{width}").tobytes(), width
+    fits = result.dtype == np.int32 or (result.min() >= small.min and result.max() <= small.max)
+    width = 4 if fits else 8
+    return result.astype(f"<i{width}", copy=False).tobytes(), width
 
 
 def result_of(merged: Merged, buffer: Buffer) -> Int64:
     """The merged result. Raises DataCorrupt when it has another hash."""
     result: Int64 = buffer.cells(f"<i{merged.cells}").reshape(merged.rows, merged.columns).astype(np.int64)
-    if matrix_hash(result) != merged.hash:
+    if result_hash(result) != merged.hash:
         raise DataCorrupt("the result is not the one that was announced")
     return result

@@ -29,6 +29,8 @@ MAX_FRAME = 4 << 20
 """Bytes of one message; a longer one is refused by its length, before it is read."""
 HANDSHAKE_S = 10.0
 _READ = 1 << 18
+_LARGE = 1 << 16
+"""A message from this size on is not copied once more to join it with its length."""
 
 M = TypeVar("M")
 
@@ -71,14 +73,17 @@ class Connection:
 
     async def send(self, *messages: Record) -> None:
         """Raises PeerGone."""
-        frames = bytearray()
+        frames = []
         for message in messages:
             body = encode(message)
             if len(body) > self._language.max_frame:
                 raise LimitExceeded("a message is too long to send", value=len(body), limit=self._language.max_frame)
-            frames += len(body).to_bytes(4, "big") + body
+            frames += [len(body).to_bytes(4, "big"), body]
+        if len(frames) != 2 or len(frames[1]) < _LARGE:
+            frames = [b"".join(frames)]
         try:
-            self._writer.write(frames)
+            for frame in frames:
+                self._writer.write(frame)
             async with asyncio.timeout(self._timeout):
                 await self._writer.drain()
         except (OSError, TimeoutError) as cause:
@@ -142,7 +147,7 @@ class Connection:
                 raise LimitExceeded("the other device announces a message too long to read", value=size, limit=limit)
             if len(self._buffer) < start + 4 + size:
                 break
-            message = _message(self._language.messages, bytes(self._buffer[start + 4 : start + 4 + size]))
+            message = _message(self._language.messages, bytes(memoryview(self._buffer)[start + 4 : start + 4 + size]))
             if isinstance(message, Refuse):
                 if messages:
                     break

@@ -71,11 +71,12 @@ def as_integers(matrix: NDArray[Any]) -> Int8 | Int64:
             raise Malformed("the matrix has values that are not integers")
     elif matrix.dtype.kind not in "iu":
         raise Malformed("the matrix is not one of integers", dtype=str(matrix.dtype))
+    if matrix.dtype == np.int8:
+        return np.ascontiguousarray(matrix, dtype=np.int8)
     largest = magnitude(matrix)
     if largest > INT64_MAX:
         raise LimitExceeded("a value is over 64 bits", value=str(largest), limit=INT64_MAX)
-    fits_int8 = int(matrix.min()) >= -128 and int(matrix.max()) <= 127
-    if fits_int8:
+    if largest <= 128 and int(matrix.max()) <= 127:
         return np.ascontiguousarray(matrix, dtype=np.int8)
     return np.ascontiguousarray(matrix, dtype=np.int64)
 

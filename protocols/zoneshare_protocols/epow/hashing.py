@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from zoneshare_protocols.epow.exact import Int8
 from zoneshare_protocols.errors import Malformed
 
+_AT_ONCE = 1 << 15
+"""Cells that are widened at once: they stay in the processor's cache."""
 _TYPES = {np.dtype(f"<i{width}"): f"int{8 * width}" for width in (1, 4, 8)}
 
 
@@ -25,12 +27,25 @@ def matrix_bytes(matrix: NDArray[Any]) -> memoryview:
 def matrix_hash(matrix: NDArray[Any]) -> bytes:
     """BLAKE3 (32 bytes) over the cell type, the shape and the cells."""
     cells = matrix_bytes(matrix)
-    kind = _TYPES.get(matrix.dtype) or matrix.dtype.name
-    head = f"{kind}/{matrix.shape[0]}x{matrix.shape[1]}".encode()
-    hasher = blake3(derive_key_context="zoneshare/epow-matrix/1")
-    hasher.update(len(head).to_bytes(1, "big") + head)
+    hasher = _hasher(_TYPES.get(matrix.dtype) or matrix.dtype.name, matrix.shape)
     hasher.update(cells)
     return hasher.digest()
+
+
+def result_hash(result: NDArray[Any]) -> bytes:
+    """The hash of a task's result as it stands on the ledger: its :func:`matrix_hash` as int64, whatever it is here."""
+    hasher = _hasher("int64", result.shape)
+    rows = max(1, _AT_ONCE // result.shape[1])
+    for start in range(0, len(result), rows):
+        hasher.update(matrix_bytes(result[start : start + rows].astype(np.int64, copy=False)))
+    return hasher.digest()
+
+
+def _hasher(kind: str, shape: tuple[int, ...]) -> blake3:
+    head = f"{kind}/{shape[0]}x{shape[1]}".encode()
+    hasher = blake3(derive_key_context="zoneshare/epow-matrix/1")
+    hasher.update(len(head).to_bytes(1, "big") + head)
+    return hasher
 
 
 def nsub_hash(left: bytes, right: bytes) -> bytes:

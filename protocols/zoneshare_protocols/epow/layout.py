@@ -15,6 +15,7 @@ from zoneshare_protocols.errors import NotFound
 
 Side = Annotated[int, msgspec.Meta(ge=1, le=1 << 28)]
 Limbs = Annotated[int, msgspec.Meta(ge=1, le=9)]
+BAND = 4
 BasicSize = Annotated[int, msgspec.Meta(ge=2, le=MAX_BASIC_SIZE)]
 
 
@@ -101,6 +102,21 @@ class Layout(Record, frozen=True, tag="zoneshare/epow-layout/1"):
         inner = segment * sum_limit(self.basic)
         count = min(sum_limit(self.basic), self.inner_blocks - inner)
         return Run(index, cell * self.inner_blocks + inner, count, row, column, inner, left_limb, right_limb)
+
+    def run_at(self, place: int) -> Run:
+        """The run at a place in the order in which runs are handed out: neighbours share rows and columns of blocks.
+
+        Down BAND rows of result blocks, then the next column, so that n runs need about 2 * sqrt(n) rows and columns.
+        Raises NotFound.
+        """
+        if not 0 <= place < self.runs:
+            raise NotFound("no such run", run=place, runs=self.runs)
+        each = self.left_limbs * self.right_limbs * self.segments
+        band, rest = divmod(place, BAND * self.column_blocks * each)
+        height = min(BAND, self.row_blocks - band * BAND)
+        column, rest = divmod(rest, height * each)
+        down, part = divmod(rest, each)
+        return self.run(((band * BAND + down) * self.column_blocks + column) * each + part)
 
     def run_of(self, nsub: int) -> int:
         """The index of the run that an nsub-task belongs to. Raises NotFound."""

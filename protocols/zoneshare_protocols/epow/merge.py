@@ -10,13 +10,15 @@ from zoneshare_protocols.errors import AlreadyExists, Malformed, WrongPhase
 class Merger:
     """Adds up the sums of all runs, each once.
 
-    Limb products are shifted and added modulo 2^64; the result fits 64 bits (:func:`product_bound` saw to it), so
-    what wraps on the way unwraps.
+    With one run for each result block the sums are the result, in int32. Else limb products are shifted and added
+    modulo 2^64; the result fits 64 bits (:func:`product_bound` saw to it), so what wraps on the way unwraps.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._result: Int64 = np.zeros((layout.rows, layout.columns), np.int64)
+        self._single = layout.left_limbs * layout.right_limbs * layout.segments == 1
+        shape = (layout.rows, layout.columns)
+        self._result: Int32 | Int64 = np.empty(shape, np.int32) if self._single else np.zeros(shape, np.int64)
         self._seen = bytearray(layout.runs)
         self.missing = layout.runs
 
@@ -29,8 +31,11 @@ class Merger:
         if self._seen[run]:
             raise AlreadyExists("the run is merged already", run=run)
         place = self._result[at.row * b : (at.row + 1) * b, at.column * b : (at.column + 1) * b]
-        real = partial[: place.shape[0], : place.shape[1]].astype(np.int64)
-        place += real << (8 * (at.left_limb + at.right_limb))
+        real = partial[: place.shape[0], : place.shape[1]]
+        if self._single:
+            np.copyto(place, real)
+        else:
+            place += real.astype(np.int64) << (8 * (at.left_limb + at.right_limb))
         self._seen[run] = 1
         self.missing -= 1
 
@@ -38,8 +43,8 @@ class Merger:
         """Whether the run is in already. Raises NotFound."""
         return bool(self._seen[self._layout.run(run).index])
 
-    def result(self) -> Int64:
-        """The sub-task's exact result (int64). Raises WrongPhase while runs are missing."""
+    def result(self) -> Int32 | Int64:
+        """The sub-task's exact result. Raises WrongPhase while runs are missing."""
         if self.missing:
             raise WrongPhase("the sub-task is not complete", missing=self.missing)
         return self._result
