@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from zoneshare.failover import FailoverTransport
 from zoneshare.gateway import GatewayLedger, now_ms
 from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.hfc import profile as hfc_profile
 from zoneshare.hfc.adapter import HfcTransport
 from zoneshare.hfc.process import Worker
-from zoneshare.identity import CONNECTION, Identity, load_identity, load_msps, read_part
+from zoneshare.identity import CONNECTION, ClientTls, Identity, load_identity, load_msps, read_part
 from zoneshare.transport import Transport
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.msp import Msp
@@ -45,10 +47,28 @@ class Profile:
 
     def transport(self, identity: Identity) -> Transport:
         """By the adapter that the environment or the profile chooses. Raises Misuse where the profile lacks nodes."""
+        shown = self._shown() or identity.tls
         if self.adapter == "hfc":
-            return HfcTransport(Worker(hfc_profile.network(self._profile, self._base)), identity)
-        peers = [GrpcTransport(peer.endpoint, peer.tls_roots, peer.server_name or None) for peer in self.peers]
+            nodes = hfc_profile.network(self._profile, self._base)
+            known = msgspec.structs.replace(nodes, client_key=shown.key, client_certificate=shown.certificate)
+            return HfcTransport(Worker(known), identity)
+        peers = [
+            GrpcTransport(peer.endpoint, peer.tls_roots, peer.server_name or None, client=shown) for peer in self.peers
+        ]
         return peers[0] if len(peers) == 1 else FailoverTransport(peers)
+
+    def _shown(self) -> ClientTls | None:
+        """What the profile says under client, tlsCerts, client. Raises Misuse for what cannot be read."""
+        try:
+            said = self._profile["client"].get("tlsCerts", {}).get("client")
+            if said is None:
+                return None
+            return ClientTls(hfc_profile.pem(said["key"], self._base), hfc_profile.pem(said["cert"], self._base))
+        except (KeyError, TypeError, AttributeError, OSError) as cause:
+            reason = f"{type(cause).__name__} {cause}"
+            raise Misuse(
+                f"{self._base / CONNECTION}: no usable TLS key and certificate of a client: {reason}"
+            ) from cause
 
 
 class Connection:

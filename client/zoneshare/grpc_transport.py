@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from zoneshare.grpc_options import KEEPALIVE_MS, MAX_MESSAGE, channel_options
+from zoneshare.identity import ClientTls
 from zoneshare.transport import TransportFailure
 
 _DETAILS = "grpc-status-details-bin"
@@ -24,9 +25,14 @@ class GrpcTransport:
         server_name: str | None = None,
         max_message: int = MAX_MESSAGE,
         keepalive_ms: int = KEEPALIVE_MS,
+        *,
+        client: ClientTls | None = None,
     ) -> None:
+        """``client`` is shown to a server that asks who connects."""
         options = channel_options(server_name, max_message, keepalive_ms)
-        self._channel = grpc.secure_channel(endpoint, grpc.ssl_channel_credentials(tls_roots), options)
+        shown = (client.key, client.certificate) if client else (None, None)
+        credentials = grpc.ssl_channel_credentials(tls_roots, *shown)
+        self._channel = grpc.secure_channel(endpoint, credentials, options)
         self._stub = gateway_pb2_grpc.GatewayStub(self._channel)
 
     def evaluate(self, request: gateway_pb2.EvaluateRequest, timeout: float) -> gateway_pb2.EvaluateResponse:

@@ -40,6 +40,14 @@ MSPS = "msps"
 
 
 @dataclass(frozen=True)
+class ClientTls:
+    """Key and certificate (PEM) that a client shows to servers that ask for them."""
+
+    key: bytes = field(repr=False)
+    certificate: bytes
+
+
+@dataclass(frozen=True)
 class Identity:
     """A certificate (PEM), its private key, and the MSP that stands for it."""
 
@@ -56,6 +64,12 @@ class Identity:
     def account(self) -> str:
         """The account this identity owns in every zone that knows its CA: 40 hex digits."""
         return account_of(self.mspid, self.certificate)
+
+    @cached_property
+    def tls(self) -> ClientTls:
+        """The identity itself, as a client of TLS."""
+        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return ClientTls(pem, self.certificate)
 
     def sign(self, message: bytes) -> bytes:
         """ECDSA over SHA-256, DER, low-S as Fabric wants it."""
@@ -105,8 +119,7 @@ def write_identity(
     ``roots`` are the CA certificates (PEM) of the network's organisations by MSP id, for :func:`load_msps`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pem = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_secret(folder / KEY, pem)
+    write_secret(folder / KEY, identity.tls.key)
     (folder / CERTIFICATE).write_bytes(identity.certificate)
     (folder / MSPID).write_text(identity.mspid + "\n")
     (folder / CONNECTION).write_bytes(connection)

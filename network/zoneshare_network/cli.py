@@ -48,6 +48,10 @@ def up(
         typer.Option(metavar="NAME=HOST:PORT", help="A chaincode that is a service, or NAME=its connection.json."),
     ] = None,
     *,
+    client_auth: Annotated[
+        bool | None,
+        typer.Option("--client-auth/--no-client-auth", help="Clients must show a TLS certificate. Default: as before."),
+    ] = None,
     native: Annotated[bool, typer.Option("--native", help="A real Fabric and Kafka, as plain processes.")] = False,
     programs: Annotated[
         list[Path] | None, typer.Option("--bin", metavar="DIR", help="With --native: where its programs are.")
@@ -74,7 +78,8 @@ def up(
     def complain(refusal: ZoneshareError) -> None:
         typer.echo(f"error: {refusal}", err=True)
 
-    host.serve(folder, port, batch_timeout, services=_services(chaincode or []), ready=ready, complain=complain)
+    served = _services(chaincode or [])
+    host.serve(folder, port, batch_timeout, services=served, client_auth=client_auth, ready=ready, complain=complain)
 
 
 def _services(options: list[str]) -> dict[str, str]:

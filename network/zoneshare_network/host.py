@@ -62,13 +62,15 @@ def serve(
     batch_timeout_ms: int | None,
     *,
     services: Mapping[str, str],
+    client_auth: bool | None = None,
     ready: Callable[[EmbeddedNetwork, str], None],
     complain: Callable[[ZoneshareError], None],
 ) -> None:
     """Run the network in ``folder`` until SIGINT or SIGTERM; SIGHUP makes it look at its folder anew.
 
     Without a ``port`` it takes the one it had before. ``services`` are chaincodes as a service, by name, beside those
-    of the topology, which they replace. ``complain`` gets what is wrong with a changed folder; the
+    of the topology, which they replace. ``client_auth``: clients must show certificates from now on, or must not; None
+    leaves it as it was. ``complain`` gets what is wrong with a changed folder; the
     network goes on as it was. Raises Misuse where folder or port are another process's.
     """
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -81,6 +83,8 @@ def serve(
             stack.callback(chaincode.close)
         chaincodes = {**installed_chaincodes(shape.organisations), **served}
         network = stack.enter_context(EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms))
+        if client_auth is not None:
+            network.require_client_auth(client_auth)
         server = GatewayServer(network, layout(network.topology, _previous_ports(folder), port))
         try:
             announce(network, server.nodes, digest(folder))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 from fabric_protos.common import common_pb2
 from fabric_protos.orderer import ab_pb2
 from fabric_protos.peer import proposal_pb2, proposal_response_pb2
@@ -202,6 +203,17 @@ class EmbeddedNetwork:
         organisation = self._orderer if mspid == self.topology.orderer else self.organisation(mspid)
         folder = organisation.folder / "tls"
         return (folder / "cert.pem").read_bytes(), (folder / "key.pem").read_bytes()
+
+    def tls_clients(self) -> bytes | None:
+        """Whose certificates a client must show, PEM: the organisations' CAs and TLS CAs; None where none is asked."""
+        if not self.topology.client_auth:
+            return None
+        return b"".join(one.ca.pem + one.tls_ca.pem for one in self.organisations.values())
+
+    def require_client_auth(self, required: bool) -> None:
+        """Kept in the folder; who serves the network next goes by it."""
+        topology.write(self.folder, msgspec.structs.replace(self.topology, client_auth=required), self._fault)
+        self.reconcile()
 
     def admin(self, mspid: str) -> Signer:
         """The administrator that every organisation has from the start. Raises NotFound."""

@@ -84,7 +84,11 @@ class GatewayServer:
             server = grpc.aio.server(options=self._options)
             self._servers.append(server)
             certificate, key = self._network.tls_server(node.mspid)
-            nodes.append(_bind(server, node, grpc.ssl_server_credentials([(key, certificate)])))
+            asked = self._network.tls_clients()
+            credentials = grpc.ssl_server_credentials(
+                [(key, certificate)], asked, require_client_auth=asked is not None
+            )
+            nodes.append(_bind(server, node, credentials))
         for server, node in zip(self._servers, nodes, strict=True):
             self._add_services(server, node, nodes)
             await server.start()

@@ -45,6 +45,8 @@ class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str = "1.0"
     """Version under which chaincodes are deployed."""
     batch: Batch = Batch()
+    client_auth: bool = False
+    """Whether clients must show a certificate of an organisation's CA or TLS CA before they are heard."""
     chaincodes: dict[str, str] = {}
     """Chaincodes that are services, by name: HOST:PORT, or the connection.json of a ccaas package."""
 

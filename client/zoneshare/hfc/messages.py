@@ -27,6 +27,12 @@ class Network(Record, frozen=True, tag="hfc/network/1"):
     peers: tuple[tuple[Node, ...], ...]
     """By organisation, the client's own first."""
     orderers: tuple[Node, ...]
+    client_key: bytes = b""
+    client_certificate: bytes = b""
+    """PEM, for nodes that ask who connects."""
+
+    def __repr__(self) -> str:
+        return f"Network(peers={self.peers!r}, orderers={self.orderers!r})"
 
 
 class Evaluate(Record, frozen=True, tag="hfc/evaluate/1"):

@@ -29,14 +29,17 @@ class Nodes:
     """Make it inside the running event loop: hfc's connections belong to it."""
 
     def __init__(self, network: Network) -> None:
-        organisations = [[_peer(node) for node in peers] for peers in network.peers]
+        shown = (network.client_key or None, network.client_certificate or None)
+
+        def made(kind: type[T], node: Node) -> T:
+            return kind(node.name, node.endpoint, node.tls_roots, *shown, opts=_options(node))
+
+        organisations = [[made(Peer, node) for node in peers] for peers in network.peers]
         self.peers = tuple(organisations[0])
         """The own organisation's: who answers alone, and who delivers blocks, is believed."""
         self._evaluating = list(self.peers)
         self._endorsing = organisations
-        self._ordering = [
-            Orderer(node.name, node.endpoint, node.tls_roots, opts=_options(node)) for node in network.orderers
-        ]
+        self._ordering = [made(Orderer, node) for node in network.orderers]
 
     async def evaluate(self, proposal: bytes, limit_s: float) -> bytes:
         """The first answer of a peer of the own organisation, whatever its status."""
@@ -139,10 +142,6 @@ async def _send(orderer: Orderer, envelope: Any) -> None:
     finally:
         stream.cancel()
     raise Failure("UNAVAILABLE", f"{orderer.name} ended the conversation")
-
-
-def _peer(node: Node) -> Peer:
-    return Peer(node.name, node.endpoint, node.tls_roots, opts=_options(node))
 
 
 def _options(node: Node) -> tuple[tuple[str, Any], ...]:

@@ -40,5 +40,5 @@ def node(name: str, said: Mapping[str, Any], base: Path) -> Node:
 
 
 def pem(source: Mapping[str, Any], base: Path) -> bytes:
-    """The certificates under ``tlsCACerts``: in the profile itself, or in a file."""
+    """What stands under ``tlsCACerts``, or a client's key or certificate: in the profile itself, or in a file."""
     return str(source["pem"]).encode() if "pem" in source else (base / str(source["path"])).read_bytes()

@@ -125,8 +125,8 @@ def hfc_network(network: EmbeddedNetwork, server: GatewayServer) -> Network:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
-    shape = Topology(channels=(CHANNEL,), batch=Batch(timeout_ms=5))
+def site(folder: Path, *, client_auth: bool = False) -> Iterator[Site]:
+    shape = Topology(channels=(CHANNEL,), batch=Batch(timeout_ms=5), client_auth=client_auth)
     with EmbeddedNetwork(folder, shape, {CHAINCODE: Assets()}) as network:
         made = Site(network, Gateway(network), GatewayServer(network))
         try:
