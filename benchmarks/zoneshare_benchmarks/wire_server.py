@@ -12,7 +12,7 @@ from zoneshare_benchmarks.submits import CHANNEL, Put
 from zoneshare_network.identities import connection_profile
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.pki import Role, load_key
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.topology import Topology
 
 CLIENT = "client"
@@ -22,7 +22,7 @@ def main(folder: Path) -> None:
     """Until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with EmbeddedNetwork(folder / "net", Topology(channels=(CHANNEL,)), {CHAINCODE: Put()}) as network:
-        server = GatewayServer(network)
+        server = FabricServer(network)
         members = network.organisations
         enrolled = members["Org1MSP"].enrol("bench", Role.CLIENT, network.clock_ms())
         tls = {name: member.tls_ca.pem.decode() for name, member in members.items()}

@@ -24,7 +24,7 @@ from zoneshare_network.members import Organisation
 from zoneshare_network.network import LOCK, EmbeddedNetwork, now_ms
 from zoneshare_network.nodes import Node, layout
 from zoneshare_network.real import yaml
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.topology import Topology
 from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
 from zoneshare_protocols.stub import Chaincode
@@ -85,7 +85,7 @@ def serve(
         network = stack.enter_context(EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms))
         if client_auth is not None:
             network.require_client_auth(client_auth)
-        server = GatewayServer(network, layout(network.topology, _previous_ports(folder), port))
+        server = FabricServer(network, layout(network.topology, _previous_ports(folder), port))
         try:
             announce(network, server.nodes, digest(folder))
             ready(network, server.address)

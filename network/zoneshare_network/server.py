@@ -39,7 +39,7 @@ _OPTIONS = (
 )
 
 
-class GatewayServer:
+class FabricServer:
     """Serves ``network`` on 127.0.0.1: each organisation's peer (gateway included) and the orderer.
 
     ``where`` says where, or is the port of the first peer while the other nodes take free ones; a port of 0 is a free

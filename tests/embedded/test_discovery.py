@@ -13,7 +13,7 @@ from tests.support.embedded import CHANNEL, Client, enrol, running
 from zoneshare_network.members import Signer
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.plans import plans
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.topology import Topology
 from zoneshare_protocols.fabric import identity
 from zoneshare_protocols.fabric.msp import Msp
@@ -25,14 +25,14 @@ Ask = Callable[..., protocol_pb2.Response]
 
 
 @pytest.fixture(scope="module")
-def server(network: EmbeddedNetwork) -> Iterator[GatewayServer]:
-    made = GatewayServer(network)
+def server(network: EmbeddedNetwork) -> Iterator[FabricServer]:
+    made = FabricServer(network)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def ask(network: EmbeddedNetwork, server: GatewayServer, client: Client) -> Iterator[Ask]:
+def ask(network: EmbeddedNetwork, server: FabricServer, client: Client) -> Iterator[Ask]:
     root = network.organisation("Org1MSP").tls_ca.pem
     with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(root)) as channel:
         stub = protocol_pb2_grpc.DiscoveryStub(channel)
@@ -63,7 +63,7 @@ CONFIG = protocol_pb2.Query(channel=CHANNEL, config_query=protocol_pb2.ConfigQue
 LOCAL = protocol_pb2.Query(local_peers=protocol_pb2.LocalPeerQuery())
 
 
-def test_configuration(ask: Ask, server: GatewayServer, network: EmbeddedNetwork) -> None:
+def test_configuration(ask: Ask, server: FabricServer, network: EmbeddedNetwork) -> None:
     (result,) = ask(CONFIG).results
     config = result.config_result
     assert set(config.msps) == {"Org1MSP", "Org2MSP", "OrdererMSP"}
@@ -73,7 +73,7 @@ def test_configuration(ask: Ask, server: GatewayServer, network: EmbeddedNetwork
     assert f"{orderer.host}:{orderer.port}" == server.nodes[-1].address
 
 
-def test_peers(ask: Ask, server: GatewayServer, network: EmbeddedNetwork) -> None:
+def test_peers(ask: Ask, server: FabricServer, network: EmbeddedNetwork) -> None:
     channel, local = ask(PEERS, LOCAL).results
     for found, on_channel in ((channel, True), (local, False)):
         addresses = {}
@@ -147,7 +147,7 @@ def test_who_may_not_ask(ask: Ask, network: EmbeddedNetwork, client: Client) -> 
         ),
     ],
 )
-def test_what_is_no_request(server: GatewayServer, network: EmbeddedNetwork, request_bytes: bytes, words: str) -> None:
+def test_what_is_no_request(server: FabricServer, network: EmbeddedNetwork, request_bytes: bytes, words: str) -> None:
     root = network.organisation("Org1MSP").tls_ca.pem
     with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(root)) as channel:
         stub = protocol_pb2_grpc.DiscoveryStub(channel)

@@ -21,7 +21,7 @@ from zoneshare.identity import Identity
 from zoneshare.transport import TransportFailure
 from zoneshare_network.members import Signer
 from zoneshare_network.network import EmbeddedNetwork
-from zoneshare_network.server import MAX_MESSAGE, GatewayServer
+from zoneshare_network.server import MAX_MESSAGE, FabricServer
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric import proposal
 from zoneshare_protocols.fabric.signatures import sign
@@ -40,7 +40,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(network: EmbeddedNetwork) -> Iterator[Served]:
-    server = GatewayServer(network)
+    server = FabricServer(network)
     root = network.organisation("Org1MSP").tls_ca.pem
     options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(root), options) as channel:
@@ -337,7 +337,7 @@ def test_a_client_of_another_root_gets_no_connection(served: Served) -> None:
 def test_a_port_in_use_is_one_clear_line(served: Served) -> None:
     port = int(served.address.rpartition(":")[2])
     with pytest.raises(Misuse, match=f"port {port} of 127.0.0.1 is in use"):
-        GatewayServer(served.network, port)
+        FabricServer(served.network, port)
 
 
 def test_the_sdk_reaches_it(served: Served) -> None:
@@ -354,7 +354,7 @@ def test_the_sdk_reaches_it(served: Served) -> None:
 
 def test_who_waits_while_the_network_stops_is_told(tmp_path: Path) -> None:
     with running(tmp_path) as network:
-        server = GatewayServer(network)
+        server = FabricServer(network)
         client = Client(network, enrol(network))
         transport = GrpcTransport(server.address, network.organisation("Org1MSP").tls_ca.pem)
         failed: list[TransportFailure] = []

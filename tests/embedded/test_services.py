@@ -21,7 +21,7 @@ from zoneshare_network.members import Signer
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.nodes import Kind, Node
 from zoneshare_network.pki import Role, load_key, new_key
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.topology import utc
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import transaction
@@ -49,7 +49,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(network: EmbeddedNetwork) -> Iterator[Site]:
-    server = GatewayServer(network)
+    server = FabricServer(network)
     with ExitStack() as stack:
         channels = {}
         for node in server.nodes:

@@ -28,7 +28,7 @@ from zoneshare_network import topology
 from zoneshare_network.members import Signer
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.pki import Authority, Role, new_key
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.topology import Batch, Topology
 from zoneshare_protocols.errors import BadSignature, ZoneshareError
 from zoneshare_protocols.fabric import identity, proposal, signatures, wire
@@ -77,7 +77,7 @@ def replayed(folder: Path) -> Iterator[Replay]:
     shape = Topology(channels=(CHANNEL,), batch=Batch(timeout_ms=100), version="0.1")
     with EmbeddedNetwork(folder, shape) as network:
         _pad(network)
-        server = GatewayServer(network)
+        server = FabricServer(network)
         try:
             found = Replay(network, {node.mspid: node.address for node in server.nodes})
             _Player(found).play()

@@ -10,13 +10,13 @@ from zoneshare_network import host
 from zoneshare_network.identities import write_identity
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.pki import Role
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[EmbeddedNetwork, GatewayServer]]:
+def served(folder: Path) -> Iterator[tuple[EmbeddedNetwork, FabricServer]]:
     with EmbeddedNetwork(folder, FAST, {"asset": RecordedAsset()}) as network:
-        server = GatewayServer(network)
+        server = FabricServer(network)
         host.announce(network, server.nodes, "")
         yield network, server
         server.stop(0)

@@ -15,24 +15,24 @@ from tests.node.install import HERE, installed, node
 from tests.node.rig import identity, served
 from tests.support.embedded import CHANNEL
 from zoneshare_network.network import EmbeddedNetwork
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 
 ABORTED, UNKNOWN, FAILED_PRECONDITION, UNAVAILABLE = 10, 2, 9, 14
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNetwork, GatewayServer]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedNetwork, FabricServer]]:
     with served(tmp_path_factory.mktemp("net")) as made:
         yield made
 
 
 @pytest.fixture
-def network(running: tuple[EmbeddedNetwork, GatewayServer]) -> EmbeddedNetwork:
+def network(running: tuple[EmbeddedNetwork, FabricServer]) -> EmbeddedNetwork:
     return running[0]
 
 
 @pytest.fixture
-def server(running: tuple[EmbeddedNetwork, GatewayServer]) -> GatewayServer:
+def server(running: tuple[EmbeddedNetwork, FabricServer]) -> FabricServer:
     return running[1]
 
 
@@ -71,7 +71,7 @@ class NodeClient:
 
 @pytest.fixture(scope="module")
 def client(
-    running: tuple[EmbeddedNetwork, GatewayServer], tmp_path_factory: pytest.TempPathFactory
+    running: tuple[EmbeddedNetwork, FabricServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NodeClient]:
     made = NodeClient(identity(running[0], tmp_path_factory.mktemp("identity"), "car", "Org2MSP"))
     yield made
@@ -109,7 +109,7 @@ def test_it_reads_blocks(client: NodeClient, network: EmbeddedNetwork) -> None:
     assert info.height == network.channel(CHANNEL).height
 
 
-def test_what_the_chaincode_refuses(client: NodeClient, server: GatewayServer) -> None:
+def test_what_the_chaincode_refuses(client: NodeClient, server: FabricServer) -> None:
     refused = client.told("submit", name="fail", args=["boom"])
     assert (refused["error"], refused["code"]) == ("EndorseError", ABORTED)
     message = "chaincode response 500, ValueError: boom"
@@ -134,7 +134,7 @@ def test_what_the_network_refuses(client: NodeClient) -> None:
     assert client.told("elsewhere", channel="zone-x", chaincode="asset")["code"] == UNAVAILABLE
 
 
-def test_who_was_revoked(network: EmbeddedNetwork, server: GatewayServer, tmp_path: Path) -> None:
+def test_who_was_revoked(network: EmbeddedNetwork, server: FabricServer, tmp_path: Path) -> None:
     leaver = NodeClient(identity(network, tmp_path, "leaver"))
     assert leaver("submit", name="put", args=["leaver", "1"]) == "1"
     network.organisation("Org1MSP").revoke("leaver", network.clock_ms())

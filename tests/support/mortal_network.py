@@ -20,7 +20,7 @@ from fabric_protos.common import common_pb2
 
 from zoneshare_chaincode.deploy import zoneshare
 from zoneshare_network.network import EmbeddedNetwork, now_ms
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.store import ChannelStore
 from zoneshare_protocols.errors import ZoneshareError
 from zoneshare_protocols.fabric import transaction
@@ -83,7 +83,7 @@ def run(folder: Path, shared: Shared, point: str, port: int) -> None:
     ChannelStore.commit = noting  # type: ignore[assignment]  # the arguments after the block are passed on as they are
     chaincodes = {"zoneshare": zoneshare(ORGANISATIONS, shared.now_ms)}
     with EmbeddedNetwork(folder, chaincodes=chaincodes, clock_ms=shared.now_ms, fault=fault) as network:
-        server = GatewayServer(network, port)
+        server = FabricServer(network, port)
         os.write(1, f"{server.address}\n".encode())
         sys.stdin.read()
         server.stop(0)

@@ -25,7 +25,7 @@ from zoneshare.ledger import Committed, CommitUnknown, Conflict, LedgerUnavailab
 from zoneshare_network.host import encoded
 from zoneshare_network.identities import connection_profile
 from zoneshare_network.members import Organisation
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.flags import TxFlag
 
@@ -202,7 +202,7 @@ def test_a_network_that_restarts_is_found_again(tmp_path: Path) -> None:
         running.server.stop(0)
         with pytest.raises(LedgerUnavailable):
             ledger.evaluate("get", b"before")
-        running.server = GatewayServer(running.network, nodes)
+        running.server = FabricServer(running.network, nodes)
         after = None
         while after is None:
             try:

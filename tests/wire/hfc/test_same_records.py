@@ -21,7 +21,7 @@ from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.hfc.adapter import HfcTransport
 from zoneshare.hfc.process import Worker
 from zoneshare.transport import Transport
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.store import read_only
 from zoneshare_protocols.fabric import block as blocks
 from zoneshare_protocols.fabric import transaction
@@ -43,7 +43,7 @@ def _connection(site: Zones, device: Device, transport: Transport) -> Connection
 
 @contextmanager
 def by_gateway(site: Zones) -> Iterator[Callable[[Device], Connection]]:
-    server = GatewayServer(site.network)
+    server = FabricServer(site.network)
     roots = site.network.organisation("Org1MSP").tls_ca.pem
     yield lambda device: _connection(site, device, GrpcTransport(server.address, roots))
     server.stop(0)
@@ -51,7 +51,7 @@ def by_gateway(site: Zones) -> Iterator[Callable[[Device], Connection]]:
 
 @contextmanager
 def by_hfc(site: Zones) -> Iterator[Callable[[Device], Connection]]:
-    server = GatewayServer(site.network)
+    server = FabricServer(site.network)
     worker = Worker(hfc_network(site.network, server))
     yield lambda device: _connection(site, device, HfcTransport(worker, device.identity, clock=site.clock))
     worker.close()

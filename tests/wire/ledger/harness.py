@@ -21,7 +21,7 @@ from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.nodes import Kind
 from zoneshare_network.nodes import Node as Served
 from zoneshare_network.pki import Role, load_key
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_network.topology import Batch, Topology
 from zoneshare_protocols.errors import InsufficientFunds, to_wire
 from zoneshare_protocols.fabric.msp import Msp
@@ -76,7 +76,7 @@ class Site:
 
     network: EmbeddedNetwork
     gateway: Gateway
-    server: GatewayServer
+    server: FabricServer
 
     def identity(self, name: str = "user", mspid: str = "Org1MSP", role: Role = Role.CLIENT) -> Identity:
         enrolled = self.network.organisation(mspid).enrol(name, role, self.network.clock_ms())
@@ -113,7 +113,7 @@ class Site:
         return GatewayLedger(transport, str(settings.pop("channel", CHANNEL)), identity, **settings)  # type: ignore[arg-type]
 
 
-def hfc_network(network: EmbeddedNetwork, server: GatewayServer) -> Network:
+def hfc_network(network: EmbeddedNetwork, server: FabricServer) -> Network:
     """Whom a worker talks to."""
 
     def known(served: Served) -> Node:
@@ -128,7 +128,7 @@ def hfc_network(network: EmbeddedNetwork, server: GatewayServer) -> Network:
 def site(folder: Path, *, client_auth: bool = False) -> Iterator[Site]:
     shape = Topology(channels=(CHANNEL,), batch=Batch(timeout_ms=5), client_auth=client_auth)
     with EmbeddedNetwork(folder, shape, {CHAINCODE: Assets()}) as network:
-        made = Site(network, Gateway(network), GatewayServer(network))
+        made = Site(network, Gateway(network), FabricServer(network))
         try:
             yield made
         finally:

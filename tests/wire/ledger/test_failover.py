@@ -18,7 +18,7 @@ from zoneshare.gateway import Deadlines, GatewayLedger, Retries
 from zoneshare.grpc_transport import GrpcTransport
 from zoneshare.ledger import CommitUnknown, LedgerUnavailable
 from zoneshare.transport import Transport, TransportFailure
-from zoneshare_network.server import GatewayServer
+from zoneshare_network.server import FabricServer
 from zoneshare_protocols.errors import Misuse, NotFound, to_wire
 
 QUICK = Deadlines(evaluate=5, endorse=5, submit=5, commit=5, inquiry=0.3)
@@ -150,14 +150,14 @@ def test_a_proof_of_what_a_lagging_endorser_has_not_yet_is_asked_for_again(two: 
 
 
 @pytest.fixture
-def servers(running: Site) -> Iterator[tuple[GatewayServer, GatewayServer]]:
+def servers(running: Site) -> Iterator[tuple[FabricServer, FabricServer]]:
     """Two more peers' worth of servers on the site's network."""
-    made = GatewayServer(running.network), GatewayServer(running.network)
+    made = FabricServer(running.network), FabricServer(running.network)
     yield made
     made[1].stop(0)
 
 
-def test_a_server_killed_under_load_costs_nothing(running: Site, servers: tuple[GatewayServer, GatewayServer]) -> None:
+def test_a_server_killed_under_load_costs_nothing(running: Site, servers: tuple[FabricServer, FabricServer]) -> None:
     transport = FailoverTransport([GrpcTransport(server.address, running.tls_roots) for server in servers])
     ledger = running.ledger(transport, deadlines=Deadlines(inquiry=0.5), retries=Retries(conflicts=500, longest=0.05))
     ledger.submit("put", b"load", b"0")
@@ -196,7 +196,7 @@ def test_a_server_killed_under_load_costs_nothing(running: Site, servers: tuple[
 
 
 def test_a_profile_names_all_of_an_organisations_peers(
-    running: Site, servers: tuple[GatewayServer, GatewayServer], tmp_path: Path
+    running: Site, servers: tuple[FabricServer, FabricServer], tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = closed.getsockname()[1]

@@ -15,7 +15,7 @@ from zoneshare.identity import Identity
 from zoneshare.transport import TransportFailure
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.pki import Role, load_key
-from zoneshare_network.server import MIN_PING_MS, GatewayServer
+from zoneshare_network.server import MIN_PING_MS, FabricServer
 from zoneshare_network.topology import Batch, Topology
 
 PEERS_MIN_PING_MS = 60_000
@@ -57,7 +57,7 @@ class Listener:
 def quiet(folder: Path, min_ping_ms: int) -> Iterator[tuple[Listener, GatewayLedger]]:
     shape = Topology(channels=(CHANNEL,), batch=Batch(timeout_ms=5))
     with EmbeddedNetwork(folder, shape, {CHAINCODE: Assets()}) as network:
-        server = GatewayServer(network, min_ping_ms=min_ping_ms)
+        server = FabricServer(network, min_ping_ms=min_ping_ms)
         member = network.organisation("Org1MSP")
         made = member.enrol("user", Role.CLIENT, network.clock_ms())
         identity = Identity("Org1MSP", made.certificate, load_key(made.key or b""))

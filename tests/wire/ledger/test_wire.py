@@ -12,7 +12,7 @@ from zoneshare.ledger import CommitUnknown, LedgerUnavailable, Refused
 from zoneshare_network.gateway import Gateway
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.pki import Authority
-from zoneshare_network.server import MAX_MESSAGE, GatewayServer
+from zoneshare_network.server import MAX_MESSAGE, FabricServer
 from zoneshare_network.topology import utc
 
 QUICK = Deadlines(evaluate=1, endorse=1, submit=1, commit=1, inquiry=0.2)
@@ -90,7 +90,7 @@ def test_events_go_on_after_the_server_restarted(tmp_path: Path) -> None:
         stream = ledger.events(one.block)
         assert next(stream).payload == b"1"
     with EmbeddedNetwork(tmp_path, None, {CHAINCODE: Assets()}) as network:
-        server = GatewayServer(network, port)
+        server = FabricServer(network, port)
         second = Site(network, Gateway(network), server)
         direct = second.ledger(second.transport("in-process"), identity=identity)
         two = direct.submit("event", b"e", b"2")
