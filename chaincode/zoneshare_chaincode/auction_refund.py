@@ -63,7 +63,12 @@ def held(context: Context, present: Auction) -> int:
 
 
 def _over(context: Context, present: Auction) -> Auction:
-    """In REFUND or CANCELLED; from EXCHANGE and CLAIM there, once every winner has claimed."""
+    """In REFUND or CANCELLED; from EXCHANGE and CLAIM there, once every winner has claimed.
+
+    Where results can be disputed, deposits stay until claims end: a wrong result costs its winner's.
+    """
+    if present.phase in (Phase.EXCHANGE, Phase.CLAIM) and state.opening(context, present.id).notice.jobs:
+        return present
     if present.phase is Phase.EXCHANGE and _all_claimed(context, present):
         present = replace(present, phase=phases.move(present.phase, Event.ALL_DECIDED))
     if present.phase is Phase.CLAIM and _all_claimed(context, present):

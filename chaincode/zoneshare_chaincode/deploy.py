@@ -5,6 +5,7 @@ from collections.abc import Callable
 from zoneshare_chaincode.accounts import Accounts
 from zoneshare_chaincode.auction import Auctions
 from zoneshare_chaincode.base import ContractChaincode
+from zoneshare_chaincode.claim import Claims
 from zoneshare_chaincode.crosszone import CrossZone
 from zoneshare_chaincode.escrow import Escrow
 from zoneshare_chaincode.governance import Governance
@@ -12,11 +13,17 @@ from zoneshare_chaincode.macro import MacroTrades
 from zoneshare_chaincode.mining import Mining
 from zoneshare_chaincode.money import Money
 from zoneshare_chaincode.registry import Registry
+from zoneshare_protocols.seal import groth16_fast
+from zoneshare_protocols.seal.groth16 import Verify
 from zoneshare_protocols.stub import Chaincode
 
 
-def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Chaincode:
+def zoneshare(
+    organisations: tuple[str, ...], clock_ms: Callable[[], int], verify: Verify = groth16_fast.verify
+) -> Chaincode:
     """The chaincode for a channel governed by these MSP ids together; ``clock_ms`` is the endorser's clock.
+
+    ``verify``: of proofs for payment.
 
     Raises Misuse when there are none, or one twice.
     """
@@ -30,5 +37,6 @@ def zoneshare(organisations: tuple[str, ...], clock_ms: Callable[[], int]) -> Ch
         Registry(),
         Mining(organisations),
         Auctions(organisations),
+        Claims(verify),
     )
     return ContractChaincode(contracts, clock_ms)

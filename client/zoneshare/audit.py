@@ -11,6 +11,7 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.escrows import Escrows
 from zoneshare.ledger import Ledger
 from zoneshare.macros import Macros, held
+from zoneshare.seal.claims import Claims
 from zoneshare.seal.ledger import Auctions
 from zoneshare_protocols.errors import NotConserved
 from zoneshare_protocols.sharing.escrow import escrowed
@@ -97,7 +98,8 @@ def _read_zone(ledger: Ledger) -> ZoneAudit:
         escrows=sum(map(escrowed, Escrows(ledger).channels()))
         + sum(map(held, Macros(ledger).macros()))
         + Mining(ledger).holds()
-        + Auctions(ledger).holds(),
+        + Auctions(ledger).holds()
+        + Claims(ledger).holds(),
         locked=sum(o.amount for o in outbounds.values() if o.status is OutboundStatus.LOCKED),
         issued=sum(issue.amount for issue in accounts.issues()),
         received=sum(i.amount for i in inbounds.values() if i.status is InboundStatus.RECEIVED),

@@ -1,6 +1,6 @@
 """A zone's auctions, set up by its organisations together, and a notice that its drone can pay for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -70,17 +70,21 @@ def make_notice(
     measurement: bytes,
     nonce: bytes,
     budget: int,
+    results_key: bytes | None = None,
+    jobs: Mapping[int, bytes] | None = None,
 ) -> Notice:
     """A notice whose deposit is at most ``budget``: the least urgent tasks are left out before any bid is made (H9).
 
-    ``nonce``: 16 random bytes. Raises InsufficientFunds where not one task is covered.
+    ``nonce``: 16 random bytes; ``results_key``: X25519, for this auction only; ``jobs``: if results can be recomputed,
+    the digest of each task's Job, by its id. Raises InsufficientFunds where not one task is covered.
     """
     wanted = list(tasks)
     kept = covered(wanted, terms, budget)
     if not kept:
         least = min((drone_deposit([task], terms) for task in wanted), default=terms.penalty)
         raise InsufficientFunds("the balance covers no task", balance=budget, needed=least)
-    return Notice(drone, tuple(kept), terms, timers, measurement, nonce)
+    listed = tuple(jobs[task.id] for task in kept) if jobs else ()
+    return Notice(drone, tuple(kept), terms, timers, measurement, nonce, results_key, listed)
 
 
 def _present(ledger: Ledger) -> SealZone:

@@ -8,11 +8,14 @@ from zoneshare_protocols.errors import BadProof, Malformed, NotAllowed, NotNewer
 from zoneshare_protocols.fabric import chain
 from zoneshare_protocols.fabric.identity import certificate
 from zoneshare_protocols.seal.bids import check_quote
+from zoneshare_protocols.seal.development import KEYS
 from zoneshare_protocols.seal.ledger import Opening, PlatformRoot, ProofKey, SealZone
+from zoneshare_protocols.seal.recompute import jobs_of
 
 
 def check_zone(new: SealZone, present: SealZone | None, zone: str) -> None:
-    """Raises Malformed for another zone, no program, no platform or a root that is no CA; NotNewer unless the version
+    """Raises Malformed for another zone, no program, no platform, a root that is no CA or a development key that is not
+    called unsafe; NotNewer unless the version
     is the next one; NotAllowed for a production profile with simulated platforms or unsafe keys."""
     before = 0 if present is None else present.version
     if new.zone != zone:
@@ -27,6 +30,8 @@ def check_zone(new: SealZone, present: SealZone | None, zone: str) -> None:
         if root.simulated and new.production:
             raise NotAllowed("a production zone takes no simulated platform", simulated=True)
     for key in new.proof_keys:
+        if key.hash in KEYS and not key.unsafe:
+            raise Malformed("a development key is unsafe", circuit=key.circuit)
         if key.unsafe and new.production:
             raise NotAllowed("a production zone takes no unsafe proving key", circuit=key.circuit)
 
@@ -48,6 +53,7 @@ def check_opening(opening: Opening, zone: SealZone, now: int, *, made: int | Non
     BadSignature; Malformed.
     """
     notice, quote = opening.notice, opening.quote.quote
+    jobs_of(notice, ())
     if notice.measurement not in zone.measurements:
         raise NotAllowed("the zone does not allow this program", measurement=notice.measurement.hex())
     key, root = attestation_key(opening.chain, zone.platforms, now, notice.timers.auction)

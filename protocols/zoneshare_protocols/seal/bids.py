@@ -28,6 +28,10 @@ class Notice(Record, frozen=True, tag="zoneshare/seal-notice/1"):
     measurement: Digest
     """Of the program that the enclave has to run."""
     nonce: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    results_key: Key32 | None = None
+    """X25519, for this auction only: results are sealed to it. Without one, none can be disputed."""
+    jobs: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=1024)] = ()
+    """Of tasks that can be recomputed: the digests of their :class:`.recompute.Job`, in the tasks' order, or none."""
 
     @property
     def id(self) -> bytes:

@@ -5,29 +5,17 @@ Where mcl is not there (its wheels are for x86-64), the readable verifier answer
 
 from collections.abc import Sequence
 from ctypes import Array, c_char_p, c_int, c_size_t, c_uint64
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from zoneshare_protocols.errors import BadProof
-from zoneshare_protocols.seal import groth16_readable
 from zoneshare_protocols.seal.groth16 import VerifyingKey, check_inputs, coordinates, parts
-
-try:
-    from mclbn256.mclbn256 import lib as _mcl
-except ImportError:
-    _mcl = None
 
 _BN_SNARK1 = 4
 """mcl's number of the curve that Ethereum calls alt_bn128 and circom bn128."""
 _COMPILED = 44
 _UNITS = 4
 """Words of 8 bytes in a field element."""
-
-if _mcl is not None and _mcl.mclBn_init(c_int(_BN_SNARK1), c_int(_COMPILED)) != 0:
-    _mcl = None
-
-FAST = _mcl is not None
-"""Whether mcl is there."""
 
 _Words = Array[c_uint64]
 
@@ -41,9 +29,22 @@ class _Prepared(NamedTuple):
     """e(alpha, beta)."""
 
 
+@cache
+def library() -> Any:
+    """mcl, set to the curve; None where it is not there. Loaded with the first proof: it takes a tenth of a second."""
+    try:
+        from mclbn256.mclbn256 import lib
+    except (ImportError, OSError):
+        return None
+    return lib if lib.mclBn_init(c_int(_BN_SNARK1), c_int(_COMPILED)) == 0 else None
+
+
 def verify(key: VerifyingKey, proof: bytes, inputs: Sequence[int]) -> bool:
     """As :func:`.groth16_readable.verify`."""
-    if _mcl is None:
+    mcl = library()
+    if mcl is None:
+        from zoneshare_protocols.seal import groth16_readable
+
         return groth16_readable.verify(key, proof, inputs)
     try:
         check_inputs(key, inputs)
@@ -55,29 +56,29 @@ def verify(key: VerifyingKey, proof: bytes, inputs: Sequence[int]) -> bool:
     combined = _words(3 * _UNITS)
     if inputs:
         scalars = b"".join(_scalar(one) for one in inputs)
-        _mcl.mclBnG1_mulVec(combined, known.inputs, c_char_p(scalars), c_size_t(len(inputs)))
-    _mcl.mclBnG1_add(combined, combined, known.constant)
-    _mcl.mclBnG1_neg(left, left)
+        mcl.mclBnG1_mulVec(combined, known.inputs, c_char_p(scalars), c_size_t(len(inputs)))
+    mcl.mclBnG1_add(combined, combined, known.constant)
+    mcl.mclBnG1_neg(left, left)
     firsts = _join(left, combined, right)
     seconds = _join(middle, known.gamma, known.delta)
     product = _words(12 * _UNITS)
-    _mcl.mclBn_millerLoopVec(product, firsts, seconds, c_size_t(3))
-    _mcl.mclBn_finalExp(product, product)
-    _mcl.mclBnGT_mul(product, product, known.pairing)
-    return bool(_mcl.mclBnGT_isOne(product))
+    mcl.mclBn_millerLoopVec(product, firsts, seconds, c_size_t(3))
+    mcl.mclBn_finalExp(product, product)
+    mcl.mclBnGT_mul(product, product, known.pairing)
+    return bool(mcl.mclBnGT_isOne(product))
 
 
 @lru_cache(maxsize=32)
 def _prepared(key: VerifyingKey) -> _Prepared:
     pairing = _words(12 * _UNITS)
-    _mcl.mclBn_pairing(pairing, _g1(key.alpha), _g2(key.beta))
+    library().mclBn_pairing(pairing, _g1(key.alpha), _g2(key.beta))
     points = [_g1(point) for point in key.inputs]
     return _Prepared(_g2(key.gamma), _g2(key.delta), _join(*points[1:]), points[0], pairing)
 
 
 def _g1(point: bytes) -> Any:
     found = _point(coordinates(point), 3)
-    if not _mcl.mclBnG1_isValid(found):
+    if not library().mclBnG1_isValid(found):
         raise BadProof("a point is not on the curve")
     return found
 
@@ -85,9 +86,9 @@ def _g1(point: bytes) -> Any:
 def _g2(point: bytes) -> Any:
     x1, x0, y1, y0 = coordinates(point)
     found = _point([x0, x1, y0, y1], 6)
-    if not _mcl.mclBnG2_isValid(found):
+    if not library().mclBnG2_isValid(found):
         raise BadProof("a point is not on the twist")
-    if not _mcl.mclBnG2_isValidOrder(found):
+    if not library().mclBnG2_isValidOrder(found):
         raise BadProof("a point is not in the group")
     return found
 
@@ -98,14 +99,14 @@ def _point(affine: Sequence[int], size: int) -> _Words:
     one = [1] if size == 3 else [1, 0]
     for place, value in enumerate([*affine, *one]):
         element = _words(_UNITS)
-        _mcl.mclBnFp_setLittleEndianMod(element, c_char_p(value.to_bytes(32, "little")), c_size_t(32))
+        library().mclBnFp_setLittleEndianMod(element, c_char_p(value.to_bytes(32, "little")), c_size_t(32))
         found[place * _UNITS : (place + 1) * _UNITS] = list(element)
     return found
 
 
 def _scalar(value: int) -> bytes:
     element = _words(_UNITS)
-    _mcl.mclBnFr_setLittleEndianMod(element, c_char_p(value.to_bytes(32, "little")), c_size_t(32))
+    library().mclBnFr_setLittleEndianMod(element, c_char_p(value.to_bytes(32, "little")), c_size_t(32))
     return bytes(element)
 
 

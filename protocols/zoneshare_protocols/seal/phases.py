@@ -100,6 +100,8 @@ CONSEQUENCES: dict[tuple[TaskState, bool], str] = {
     (TaskState.OPEN, True): "no proof by due_ij: not paid, the winner loses s_0j to the drone",
     (TaskState.PROVED, False): "no key by due_ij: not paid, nobody loses a deposit",
     (TaskState.PROVED, True): "no key within the grace time: not paid, the winner loses s_0j to the drone",
+    (TaskState.FAILED, False): "failed by a recomputation: not paid, the winner loses s_0j to the drone",
+    (TaskState.FAILED, True): "failed by a recomputation: not paid, the winner loses s_0j to the drone",
 }
 """(state a task ends in or expires in, whether its payword is on the ledger) -> what follows."""
 

@@ -18,7 +18,7 @@ class TaskState(StrEnum):
     RELEASED = "released"
     """The key that belongs to h is on the ledger, in time."""
     FAILED = "failed"
-    """In the failed map: never paid."""
+    """In the failed map: never paid, or paid back."""
 
 
 class TaskEvent(StrEnum):
@@ -32,6 +32,8 @@ class TaskEvent(StrEnum):
     """The winner publishes the key (32), (36)."""
     EXPIRE = "expire"
     """Anybody, when the time is over (38)."""
+    REFUTE = "refute"
+    """The drone has shown the contract that the result is not what the task's job gives."""
 
 
 TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskState] = {
@@ -41,8 +43,9 @@ TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskState] = {
     (TaskState.PROVED, TaskEvent.SHOW_PAYWORD): TaskState.PROVED,
     (TaskState.PROVED, TaskEvent.RELEASE): TaskState.RELEASED,
     (TaskState.PROVED, TaskEvent.EXPIRE): TaskState.FAILED,
+    (TaskState.RELEASED, TaskEvent.REFUTE): TaskState.FAILED,
 }
-"""(state, event) -> next state. RELEASED and FAILED are final."""
+"""(state, event) -> next state. RELEASED is final for claims, FAILED for all."""
 
 
 class SoldTask(Record, frozen=True, tag="zoneshare/seal-sold/1"):
@@ -58,6 +61,8 @@ class SoldTask(Record, frozen=True, tag="zoneshare/seal-sold/1"):
     """When the drone put a payword that covers the task on the ledger, in time."""
     published: bool = False
     """The encrypted result itself is on the ledger: the key is paid without a payword."""
+    refuted: bool = False
+    """A recomputation has shown that the released result is wrong."""
 
     def key_limit(self, grace: int) -> int:
         """Until when the key counts as in time: a payword on the ledger gives ``grace`` ms from then (H11)."""
@@ -70,8 +75,9 @@ class SoldTask(Record, frozen=True, tag="zoneshare/seal-sold/1"):
     @property
     def at_fault(self) -> bool:
         """The winner pays the task's penalty: it failed without a proof, or though the drone had put the payword on the
-        ledger (H11). A proved task that failed otherwise costs nobody a deposit."""
-        return self.state is TaskState.FAILED and (not self.proved or self.shown_at is not None)
+        ledger (H11), or its result was refuted. A proved task that failed otherwise costs nobody a deposit."""
+        blamed = not self.proved or self.shown_at is not None or self.refuted
+        return self.state is TaskState.FAILED and blamed
 
 
 def sold(award: Award, committed: int) -> SoldTask:
@@ -119,6 +125,11 @@ def expire(task: SoldTask, now: int, grace: int) -> SoldTask:
     if now <= limit:
         raise TooEarly("the winner still has time", now=now, from_=limit + 1)
     return replace(task, state=after)
+
+
+def refute(task: SoldTask) -> SoldTask:
+    """A released result that the contract has found wrong: not paid, or paid back out of the deposit."""
+    return replace(task, state=move_task(task.state, TaskEvent.REFUTE), refuted=True)
 
 
 def settled(task: SoldTask, now: int, grace: int) -> SoldTask:

@@ -9,6 +9,7 @@ from zoneshare_protocols.seal.tasks import (
     expire,
     move_task,
     prove,
+    refute,
     release,
     settled,
     show_payword,
@@ -30,7 +31,8 @@ def test_only_the_tables_moves_exist() -> None:
                     move_task(state, event)
                 assert refusal.value.values["phase"] == state.value
     changes = {(a.value, b.value) for (a, _), b in TASK_TABLE.items() if a is not b}
-    assert changes == {("open", "proved"), ("proved", "released"), ("open", "failed"), ("proved", "failed")}
+    to_failed = {(state, "failed") for state in ("open", "proved", "released")}
+    assert changes == {("open", "proved"), ("proved", "released"), *to_failed}
 
 
 def test_a_key_in_time_is_released_and_costs_nobody_a_deposit() -> None:
@@ -83,3 +85,12 @@ def test_time_settles_a_task_that_nobody_expired() -> None:
     assert settled(TASK, DUE + 1, GRACE) == expire(TASK, DUE + 1, GRACE)
     done = release(prove(TASK, DUE), DUE, GRACE, published=False)
     assert settled(done, DUE + 10**6, GRACE) is done
+
+
+def test_a_refuted_result_is_the_winners_fault() -> None:
+    done = release(prove(TASK, DUE), DUE, GRACE, published=True)
+    refuted = refute(done)
+    assert (refuted.state, refuted.at_fault, refuted.final) == (TaskState.FAILED, True, True)
+    for task in (TASK, prove(TASK, DUE), refuted):
+        with pytest.raises(WrongPhase):
+            refute(task)
