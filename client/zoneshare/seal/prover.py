@@ -123,6 +123,7 @@ class Prover:
             raise ProverFailed(f"the prover has died (exit code {process.returncode}); is groth16py there?") from cause
         except asyncio.CancelledError:
             # Its answer is on the way and would be taken for the next one's.
+            self._process = None
             process.kill()
             raise
         if said[:1] != b".":

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from zoneshare_protocols.codec import digest
-from zoneshare_protocols.errors import Malformed, Misuse
+from zoneshare_protocols.errors import Malformed, Misuse, NotAllowed
 from zoneshare_protocols.seal.attestation import check_proof_key
 from zoneshare_protocols.seal.circuit import CIRCUITS, Circuit
 from zoneshare_protocols.seal.development import KEYS
@@ -84,4 +84,4 @@ def check_allowed(keys: Iterable[ProvingKey], zone: SealZone) -> None:
     for key in keys:
         listed = check_proof_key(zone, key.hash)
         if zone.production and (listed.unsafe or key.unsafe):
-            raise Misuse("a zone in production takes no development key", circuit=key.circuit.name)
+            raise NotAllowed("a zone in production takes no development key", circuit=key.circuit.name)
