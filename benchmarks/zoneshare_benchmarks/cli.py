@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from zoneshare.cli.common import columns
 from zoneshare_benchmarks.catalogue import figures
+from zoneshare_benchmarks.cli_words import goal_text
 from zoneshare_benchmarks.figure import Result, run, select
 from zoneshare_benchmarks.runner import cli as runner
 from zoneshare_protocols.errors import Misuse
@@ -73,13 +74,6 @@ def run_(
     for result in results:
         if result.parts:
             typer.echo(f"  {result.name}: " + ", ".join(f"{k} {v:,.4g}" for k, v in result.parts.items()))
-
-
-def goal_text(goal: float | None, better: str, unit: str) -> str:
-    """A goal as a person reads it."""
-    if goal is None:
-        return "-"
-    return f"{'at least' if better == 'higher' else 'at most'} {goal:g} {unit}".rstrip()
 
 
 def result_table(results: list[Result]) -> str:

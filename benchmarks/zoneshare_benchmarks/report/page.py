@@ -1,48 +1,45 @@
 """A page: sections of text, tables and pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, tag="text", tag_field="kind"):
     text: str
-    kind: str = "text"
+    kind: ClassVar[str] = "text"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, tag="problem", tag_field="kind"):
     """Something that is missing, or went wrong."""
 
     text: str
-    kind: str = "problem"
+    kind: ClassVar[str] = "problem"
 
 
-@dataclass(frozen=True)
-class Picture:
-    svg: Markup
+class Picture(msgspec.Struct, frozen=True, tag="picture", tag_field="kind"):
+    """``svg`` is markup of our own making: it goes into the page as it is."""
+
+    svg: str
     caption: str
-    kind: str = "picture"
+    kind: ClassVar[str] = "picture"
 
 
-@dataclass(frozen=True)
-class Table:
-    heads: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    kind: str = "table"
+class Table(msgspec.Struct, frozen=True, tag="table", tag_field="kind"):
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str | int | float, ...], ...]
+    caption: str = ""
+    kind: ClassVar[str] = "table"
 
 
 Part = Text | Problem | Picture | Table
 
 
-@dataclass
-class Section:
+class Section(msgspec.Struct):
     title: str
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Part] = []
 
 
 def render(title: str, intro: Sequence[str], sections: Sequence[Section]) -> str:

@@ -1,11 +1,12 @@
 """Pictures as SVG inside a page."""
 
+import base64
+import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -13,7 +14,7 @@ mpl.use("svg")
 WIDTH, HEIGHT = 6.4, 3.2
 
 
-def draw(paint: Callable[[Axes], None], height: float = HEIGHT) -> Markup:
+def draw(paint: Callable[[Axes], None], height: float = HEIGHT) -> str:
     """What ``paint`` puts on one pair of axes. The same data give the same bytes."""
     with mpl.rc_context({"svg.hashsalt": "zoneshare", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
@@ -21,17 +22,21 @@ def draw(paint: Callable[[Axes], None], height: float = HEIGHT) -> Markup:
         out = io.StringIO()
         canvas.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
-    # Our own drawing: matplotlib escapes what it writes. One page has many, so that ids must not meet.
-    return Markup(_distinct(text[text.index("<svg") :]))  # noqa: S704
+    return inline(text)
 
 
-_drawn = 0
+def inline(svg: str) -> str:
+    """A picture's file as markup for a page; one page has many, so that their ids must not meet."""
+    return _distinct(svg[svg.index("<svg") :])
+
+
+def png(data: bytes) -> str:
+    """A PNG file as markup for a page."""
+    return f'<img alt="" style="max-width:100%" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
 
 
 def _distinct(svg: str) -> str:
-    global _drawn  # noqa: PLW0603  # a running number
-    _drawn += 1
-    mark = f"p{_drawn}-"
+    mark = f"p{hashlib.sha256(svg.encode()).hexdigest()[:10]}-"
     svg = re.sub(r'\bid="', f'id="{mark}', svg)
     svg = re.sub(r'href="#', f'href="#{mark}', svg)
     return re.sub(r"url\(#", f"url(#{mark}", svg)
@@ -44,7 +49,7 @@ def lines(
     *,
     log: bool = False,
     styles: Mapping[str, str] | None = None,
-) -> Markup:
+) -> str:
     """Named series of (x, y), joined; ``log``: on both axes."""
 
     def paint(axes: Axes) -> None:
@@ -62,7 +67,7 @@ def lines(
     return draw(paint)
 
 
-def histogram(edges: Sequence[float], counts: Sequence[int], x: str) -> Markup:
+def histogram(edges: Sequence[float], counts: Sequence[int], x: str) -> str:
     """Bars between edges that rise by a factor."""
 
     def paint(axes: Axes) -> None:
@@ -74,7 +79,7 @@ def histogram(edges: Sequence[float], counts: Sequence[int], x: str) -> Markup:
     return draw(paint, 2.4)
 
 
-def boxes(groups: Mapping[str, Sequence[float]], y: str) -> Markup:
+def boxes(groups: Mapping[str, Sequence[float]], y: str) -> str:
     """A box plot, one box a group."""
 
     def paint(axes: Axes) -> None:

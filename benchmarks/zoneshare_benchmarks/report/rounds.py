@@ -20,7 +20,7 @@ def page(result: BenchmarkResult) -> str:
 
 def sections(result: BenchmarkResult) -> list[Section]:
     """The table of all rounds, then one section a round."""
-    first = Section("Rounds", [Table(_HEADS, [_row(each) for each in result.rounds])])
+    first = Section("Rounds", [Table(_HEADS, tuple(_row(each) for each in result.rounds))])
     first.parts.append(
         Text(
             "Latencies count from the moment a transaction was intended, and those never sent count with the time they "
@@ -33,7 +33,7 @@ def sections(result: BenchmarkResult) -> list[Section]:
     return [first, *(_section(each) for each in result.rounds)]
 
 
-def _row(each: RoundResult) -> tuple[object, ...]:
+def _row(each: RoundResult) -> tuple[str | int | float, ...]:
     return (
         each.label, each.module, each.controller, each.run + 1, each.sent, each.succeeded, each.conflicts,
         each.conflicted, each.refused, each.failed, each.unsent, "-" if each.asked is None else f"{each.asked:g}",
@@ -58,13 +58,13 @@ def _section(each: RoundResult) -> Section:
     parts.append(
         Table(
             heads,
-            [("from the intended time", *_cells(each.latency)), ("from the call's begin", *_cells(each.service))],
+            (("from the intended time", *_cells(each.latency)), ("from the call's begin", *_cells(each.service))),
         )
     )
     if len(each.timeline) > 1:
         course = {"successful a second": (list(range(len(each.timeline))), list(each.timeline))}
         parts.append(Picture(lines(course, "s", "transactions"), "Course of the round"))
-    rows = [(name, f"{u.cpu:.1f}", f"{u.peak:.1f}", f"{u.rss:.0f}") for name, u in each.resources.items()]
+    rows = tuple((name, f"{u.cpu:.1f}", f"{u.peak:.1f}", f"{u.rss:.0f}") for name, u in each.resources.items())
     parts.append(Table(("process", "CPU, % of a core", "largest", "memory, MB"), rows))
     parts.append(Text(f"All cores together, whoever used them: {each.machine_cpu:.0f} % busy."))
     return Section(f"{each.label}, run {each.run + 1}", parts)

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the runner's commands."""
     app.command("launch")(launch_)
     app.command("compare")(compare_)
+    app.command("report")(report_)
 
 
 def launch_(
@@ -88,6 +89,42 @@ def compare_(
         for each in lines
     ]  # fmt: skip
     typer.echo(columns(("round", "quantity", "A", "B", "B/A", "noise", ""), rows))
+
+
+def report_(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")] = Path("bench-report"),
+    network: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A running network, instead of an embedded one of its own.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="STEP", help="Only these steps.")] = None,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="As large as the papers: takes hours.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what DIR has.")] = False,
+) -> None:
+    """Every table and figure of the papers beside ours, growth, goals and peers, in one page that stands alone.
+
+    Example: zoneshare bench report --out bench-report
+    """
+    from zoneshare_benchmarks.report import steps, whole
+
+    known = {step.name: step for step in steps.steps()}
+    for name in only or ():
+        if name not in known:
+            raise Misuse(f"no step is called {name!r}; there are {', '.join(known)}")
+    chosen = [known[name] for name in only or known]
+    mode = steps.Mode(full, network)
+    whole.begin(out, mode, resume)
+    console = Console(stderr=True)
+
+    def show(at: whole.Progress) -> None:
+        left = f"about {at.left / 60:.0f} min left" if at.left > 90 else f"about {at.left:.0f} s left"
+        console.print(f"{at.done + 1} of {at.steps}: {at.step} ({left})", style="dim", highlight=False)
+
+    failed = whole.make(out, mode, chosen, show)
+    whole.write_page(out, list(known.values()))
+    typer.echo(out / whole.PAGE)
+    if failed:
+        typer.echo(f"missing, and tried again with --resume: {', '.join(sorted(set(failed)))}", err=True)
 
 
 def table(rounds: tuple[RoundResult, ...]) -> str:

@@ -1,0 +1,39 @@
+"""The steps of the one report: each makes one section by itself, and is kept when it is done."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoneshare_benchmarks.report.page import Section
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How much: ``full`` as the papers have it, else small; ``network``: a real one's folder, or a new embedded one."""
+
+    full: bool = False
+    network: Path | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """``seconds``: about what it takes in quick mode; a quick report leaves out what its time has no room for."""
+
+    name: str
+    title: str
+    make: Callable[[Mode], Section]
+    seconds: float
+
+
+def steps() -> Sequence[Step]:
+    """All, in the order they are run: what the papers show first."""
+    from zoneshare_benchmarks.report import epow_part, figures_part, growth_part, rounds_part, seal_part, twolayer_part
+
+    return [
+        *twolayer_part.STEPS,
+        *epow_part.STEPS,
+        *rounds_part.STEPS,
+        *growth_part.STEPS,
+        *seal_part.steps(),
+        *figures_part.steps(),
+    ]
