@@ -1,5 +1,5 @@
 # The two commands of the README need Python 3.11 to 3.13, make and a package registry; everything else is fetched here.
-.PHONY: help setup demo network test test-live bench check format lock clean
+.PHONY: help setup demo network test test-live bench bench-full check format lock clean
 .DEFAULT_GOAL := help
 
 UV_VERSION := 0.13.9
@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 export FILE
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## fetch uv if it is missing, and install what requirements.lock pins
 
@@ -39,8 +39,12 @@ check: setup
 	$(RUN)/mypy $(foreach w,$(WORKSPACE),$(w)/zoneshare$(if $(filter client,$(w)),,_$(w))) tests
 	$(RUN)/lint-imports
 
-bench: setup ## measure, and print each figure beside its goal
-	$(RUN)/zoneshare bench run --all
+bench: setup ## the papers' tables and figures beside ours, growth, goals: one report in ten minutes (docs/benchmarks.md)
+	@rm -rf bench-report
+	@$(RUN)/zoneshare bench report --out bench-report
+
+bench-full: setup ## the same as large as the papers have it, for hours; started again it goes on
+	@$(RUN)/zoneshare bench report --full --resume --out bench-report-full
 
 format: setup ## put every file into the one format
 	$(RUN)/ruff format . && $(RUN)/ruff check --fix .
