@@ -77,7 +77,8 @@ class Auctions(Contract):
             raise AlreadyExists("opened already", auction=notice.id.hex())
         by_urgency(notice.tasks)
         phases.check_timers(notice.timers, context.now, notice.tasks, notice.terms)
-        attestation.check_opening(opening, state.zone(context), context.now)
+        tolerance = context.parameters.clock_tolerance
+        attestation.check_opening(opening, state.zone(context), context.now, tolerance=tolerance)
         record = Auction(
             notice.id,
             notice.drone,
@@ -178,7 +179,13 @@ class Auctions(Contract):
         event = Event.RECORD if result.outcome.awards else Event.RECORD_EMPTY
         after = enter(context, present, event)
         opening = state.opening(context, present.id)
-        attestation.check_opening(opening, state.zone(context), context.now, made=present.opened)
+        attestation.check_opening(
+            opening,
+            state.zone(context),
+            context.now,
+            opened=present.opened,
+            tolerance=context.parameters.clock_tolerance,
+        )
         expected = state.bid_set(context, present.id)
         check_result(result, signature, opening.quote.quote, expected, opening.notice)
         check_limits(result.outcome, opening.notice)

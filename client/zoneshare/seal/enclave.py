@@ -5,6 +5,7 @@ it keeps between two starts is sealed by the platform; bids are kept as they cam
 it returns, logs or raises, the outcome apart.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from zoneshare.seal.sealing import open_bid
 from zoneshare_protocols.codec import Key32, Record, decode, digest, encode
 from zoneshare_protocols.errors import (
     BadProof,
+    DataCorrupt,
     InsufficientFunds,
     LimitExceeded,
     Malformed,
@@ -31,6 +33,8 @@ from zoneshare_protocols.seal.ledger import BidReceipt, Opening, Ready, Recorded
 from zoneshare_protocols.seal.records import Bid, Bidder
 from zoneshare_protocols.sharing.keys import sign
 from zoneshare_protocols.sharing.records import EndorsedQuery, Trust
+
+log = logging.getLogger(__name__)
 
 READY = "auction:ready"
 MAX_AUCTIONS = 256
@@ -96,11 +100,18 @@ class Enclave:
     """One program, for one zone; not for several threads at once."""
 
     def __init__(self, platform: Platform, trust: Trust, store: Store, clock_ms: Callable[[], int]) -> None:
-        """``trust``: in the zone's own ledger, the one ``platform.measurement`` is taken with."""
+        """``trust``: in the zone's own ledger, the one ``platform.measurement`` is taken with.
+
+        What is kept of auctions by another program, or on another platform, is left alone, and logged.
+        """
         self._platform, self._trust, self._store, self._clock_ms = platform, trust, store, clock_ms
         self._auctions: dict[bytes, _Auction] = {}
         for id, sealed, bids in store.load():
-            kept = decode(Secrets, platform.unseal(sealed, id))
+            try:
+                kept = decode(Secrets, platform.unseal(sealed, id))
+            except DataCorrupt as failed:
+                log.warning("an auction of before cannot go on: %s", failed)
+                continue
             self._auctions[id] = _Auction(
                 kept.opening,
                 Ed25519PrivateKey.from_private_bytes(kept.signing),

@@ -1,12 +1,15 @@
 """The host's disk for an enclave: a folder an auction, with its sealed secrets and the bids as they came."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoneshare_protocols.codec import decode, encode
-from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.errors import Malformed, Misuse
 from zoneshare_protocols.seal.bids import SealedBid
+
+log = logging.getLogger(__name__)
 
 SECRETS = "secrets.sealed"
 
@@ -23,8 +26,9 @@ class FolderStore:
         self._folder = folder
 
     def load(self) -> Iterator[tuple[bytes, bytes, tuple[SealedBid, ...]]]:
+        """Damaged bids are left out, and logged: their makers' receipts stand, so the host has to find them again."""
         for path in sorted(self._folder.glob(f"*/{SECRETS}")):
-            bids = tuple(decode(SealedBid, bid.read_bytes()) for bid in sorted(path.parent.glob("*.bid")))
+            bids = tuple(bid for file in sorted(path.parent.glob("*.bid")) if (bid := _read(file)) is not None)
             yield bytes.fromhex(path.parent.name), path.read_bytes(), bids
 
     def keep(self, auction: bytes, sealed: bytes) -> None:
@@ -54,3 +58,12 @@ class FolderStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _read(path: Path) -> SealedBid | None:
+    try:
+        found = decode(SealedBid, path.read_bytes())
+    except Malformed:
+        log.warning("%s is no sealed bid", path)
+        return None
+    return found

@@ -44,10 +44,11 @@ def check_proof_key(zone: SealZone, hash: bytes) -> ProofKey:
     return found
 
 
-def check_opening(opening: Opening, zone: SealZone, now: int, *, made: int | None = None) -> None:
+def check_opening(opening: Opening, zone: SealZone, now: int, *, opened: int | None = None, tolerance: int = 0) -> None:
     """What the contract and every bidder check of an auction's enclave (local consensus), at ``now`` in ms.
 
-    ``made``: when the auction opened, once it has; the quote's age counts to then. Raises NotAllowed for a program or
+    ``opened``: when the auction opened, once it has; the quote's age counts to then. ``tolerance``: how far (ms) the
+    platform's clock may be ahead. Raises NotAllowed for a program or
     platform that the zone does not allow; TooLate, TooEarly for a certificate or a quote out of its time, also where it
     ends before T_auc; BadProof for a quote of another program or auction, or one that says it is not simulated;
     BadSignature; Malformed.
@@ -59,7 +60,9 @@ def check_opening(opening: Opening, zone: SealZone, now: int, *, made: int | Non
     key, root = attestation_key(opening.chain, zone.platforms, now, notice.timers.auction)
     if root.simulated != quote.simulated:
         raise BadProof("the quote and its platform differ in what is simulated", simulated=quote.simulated)
-    moment = now if made is None else made
+    moment = now if opened is None else opened
+    if moment < quote.made <= moment + tolerance:
+        moment = quote.made
     check_quote(opening.quote, notice, key, moment, zone.quote_age, allow_simulated=not zone.production)
 
 

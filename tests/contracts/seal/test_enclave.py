@@ -3,7 +3,6 @@
 import logging
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,7 +236,9 @@ def test_restarted_on_an_old_disk_it_decides_the_same(one: Round) -> None:
     assert one.decide() == found
 
 
-def test_its_disk_is_read_by_the_same_program_on_the_same_platform_only(one: Round, tmp_path: Path) -> None:
+def test_its_disk_is_read_by_the_same_program_on_the_same_platform_only(
+    one: Round, caplog: pytest.LogCaptureFixture
+) -> None:
     world = one.world
     sealed = world.store.sealed[one.id]
     with pytest.raises(DataCorrupt):
@@ -246,9 +247,10 @@ def test_its_disk_is_read_by_the_same_program_on_the_same_platform_only(one: Rou
         world.platform.unseal(sealed, b"another auction")
     with pytest.raises(DataCorrupt):
         world.platform.unseal(b"short", one.id)
-    world.store.sealed = {b"o" * 32: sealed}
-    with pytest.raises(DataCorrupt):
-        world.start_enclave()
+    world.store.sealed = {b"o" * 32: sealed, one.id: sealed}
+    again = world.start_enclave()
+    assert "cannot go on" in caplog.text
+    assert again.prepare(one.notice, world.dora.account) == one.opening
 
 
 def test_another_enclave_of_the_same_program_is_not_the_auctions(one: Round) -> None:

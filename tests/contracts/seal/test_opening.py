@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.contracts.seal.seal_world import DAY, STEP, SealWorld
 from tests.rules.seal.market import TERMS, task
 from tests.support.memory_identity import identity
-from tests.support.memory_world import ORGS, World, refused
+from tests.support.memory_world import ORGS, TOLERANCE, World, refused
 from zoneshare.seal.platform import SimulatedPlatform, make_simulated_platform
 from zoneshare_protocols.errors import (
     AlreadyExists,
@@ -25,6 +25,7 @@ from zoneshare_protocols.errors import (
     ZoneshareError,
 )
 from zoneshare_protocols.fabric.chain import UnknownAuthority
+from zoneshare_protocols.seal.attestation import check_opening
 from zoneshare_protocols.seal.ledger import Opening, PlatformRoot, ProofKey
 from zoneshare_protocols.seal.phases import Phase
 from zoneshare_protocols.sharing.keys import sign
@@ -95,7 +96,16 @@ def test_a_simulated_platform_must_say_so(world: SealWorld) -> None:
 
 def test_a_quote_out_of_its_time(world: SealWorld) -> None:
     refuse(world, TooLate, on(world, world.platform, world.now - STEP - 1))
-    refuse(world, TooEarly, on(world, world.platform, world.now + 1))
+    refuse(world, TooEarly, on(world, world.platform, world.now + TOLERANCE + 1))
+
+
+def test_a_platforms_clock_may_be_ahead_by_the_zones_tolerance() -> None:
+    world = SealWorld()
+    ahead = on(world, world.platform, world.now + TOLERANCE)
+    world.submit(world.dora, "open", ahead)
+    with pytest.raises(TooEarly):
+        check_opening(ahead, world.rules, world.now)
+    check_opening(ahead, world.rules, world.now, opened=world.now, tolerance=TOLERANCE)
 
 
 def test_an_unknown_platform(world: SealWorld, tmp_path: Path) -> None:
