@@ -155,6 +155,10 @@ def revoke(
 
     Example: zoneshare network revoke alice --dir net --org Org1MSP
     """
+    if is_real(folder):
+        count = operate.revoke(folder, name, org, lambda _: None)
+        _emit({"name": name, "mspid": org, "certificates": count}, as_json, f"revoked {count} of {name}")
+        return
     count = _member(host.organisations(folder), org).revoke(name, now_ms())
     _changed(folder, {"name": name, "mspid": org, "certificates": count}, as_json, f"revoked {count} of {name}")
 

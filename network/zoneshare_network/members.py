@@ -94,16 +94,23 @@ class Organisation:
 
     def revoke(self, name: str, now_ms: int) -> int:
         """Put all certificates of ``name`` on the revocation list; returns how many there are. Raises NotFound."""
-        issued = self.folder / "issued"
-        found = [file for file in issued.glob("*.pem") if _owner(file) == name]
-        if not found:
+        serials = self.serials(name)
+        if not serials:
             raise NotFound(f"{self.mspid} has issued no certificate to this name", name=name)
-        serials = {int(file.name.split(".")[-2], 16) for file in found}
+        self.publish(serials, now_ms)
+        return len(serials)
+
+    def serials(self, name: str) -> frozenset[int]:
+        """Of the certificates that were issued to ``name`` here."""
+        files = (self.folder / "issued").glob("*.pem")
+        return frozenset(int(file.name.split(".")[-2], 16) for file in files if _owner(file) == name)
+
+    def publish(self, serials: frozenset[int], now_ms: int) -> None:
+        """Add certificates to the revocation list."""
         crl = self.folder / "crl.pem"
         if crl.exists():
             serials |= {revoked.serial_number for revoked in x509.load_pem_x509_crl(crl.read_bytes())}
         write_file(crl, self.ca.revocation_list(tuple(sorted(serials)), utc(now_ms)), fault=self.fault)
-        return len(found)
 
     def _authority(self, name: str) -> pki.Authority:
         folder = self.folder / name

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.live.network import Live
+from tests.live.network import Live, run
 from zoneshare import enrolment
 from zoneshare.accounts import Accounts
 from zoneshare.connection import Connection
@@ -73,6 +73,17 @@ def test_a_foreign_authoritys_identity_is_refused(ledger: GatewayLedger, issuer:
         stranger.evaluate("ledger:parameters")
     with pytest.raises(Refused):
         stranger.submit("ledger:issue", b"x", b"1")
+
+
+def test_who_was_revoked_is_refused_from_then_on(site: Live) -> None:
+    device = site.device("zone-a")
+    ledger = site.connect(device.folder).ledger("zone-a")
+    assert Accounts(ledger).balance(device.account) == 0
+    run("network", "revoke", device.folder.name, "--dir", str(site.folder), "--org", site.home)
+    with pytest.raises(Refused, match="access denied"):
+        ledger.evaluate("ledger:parameters")
+    with pytest.raises(Refused):
+        ledger.submit("ledger:issue", b"x", b"1")
 
 
 def test_a_proof_convinces_who_trusts_the_organisations(site: Live, ledger: GatewayLedger, account: str) -> None:

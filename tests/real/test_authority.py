@@ -14,7 +14,7 @@ from zoneshare_network.real import material
 from zoneshare_network.real.authority import CaClient
 from zoneshare_network.real.site import Site
 from zoneshare_network.topology import utc
-from zoneshare_protocols.errors import LedgerFailed, Misuse
+from zoneshare_protocols.errors import LedgerFailed, Misuse, NotFound
 from zoneshare_protocols.fabric import signatures
 
 
@@ -42,12 +42,24 @@ class FakeCa:
             made = self.authority.enrol(key, name, pki.Role(self.roles[name]), utc(now_ms()))
             return _answer(201, {"success": True, "result": {"Cert": base64.b64encode(made).decode()}})
         self._check(method, f"/api/v1/{path}", data, token)
+        if path == "revoke":
+            return self._revoke(body["id"])
         name = body.get("id") or path.removeprefix("identities/")
         if method == "POST" and name in self.known:
             said = f"Registration of '{name}' failed: Identity '{name}' is already registered"
             return _answer(500, {"success": False, "errors": [{"code": 0, "message": said}]})
         self.known[name], self.roles[name] = body["secret"], body["type"]
         return _answer(201, {"success": True, "result": {}})
+
+    def _revoke(self, name: str) -> requests.Response:
+        if name not in self.known:
+            said = f"Identity {name} was not found: Failed to get User: sql: no rows in result set"
+            return _answer(404, {"success": False, "errors": [{"code": 63, "message": said}]})
+        if self.known.pop(name) == "":
+            return _answer(200, {"success": True, "result": {"RevokedCerts": None, "CRL": ""}})
+        self.known[name] = ""
+        crl = base64.b64encode(self.authority.revocation_list((77,), utc(now_ms()))).decode()
+        return _answer(200, {"success": True, "result": {"RevokedCerts": [{"Serial": "4d"}], "CRL": crl}})
 
     def _check(self, method: str, path: str, body: bytes, token: str) -> None:
         shown, _, signature = token.partition(".")
@@ -80,6 +92,15 @@ def test_a_device_is_registered_and_certified(ca: FakeCa, compose_site: Site) ->
     assert ca.calls[-3:] == ["POST register", "PUT identities/alice", "POST enroll"]
     kept = compose_site.node_folder(compose_site.topology.authorities[0]) / "registrar" / "key.pem"
     assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_the_ca_says_what_it_has_revoked(ca: FakeCa, compose_site: Site) -> None:
+    client = CaClient(compose_site, compose_site.topology.authorities[0])
+    client.certify("eve", pki.signing_request(pki.new_key(), "eve"), "client")
+    assert client.revoke("eve") == (1, frozenset({77}))
+    assert client.revoke("eve") == (0, frozenset()), "the second time there is nothing to do"
+    with pytest.raises(NotFound, match=r"ca\.org1 knows no such name"):
+        client.revoke("nobody")
 
 
 def test_a_wrong_password_is_refused_in_the_cas_words(ca: FakeCa, compose_site: Site) -> None:

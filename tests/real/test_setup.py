@@ -73,6 +73,11 @@ class FakeOrderer:
             return
         for mspid, member in write.groups["Application"].groups.items():
             held = self.world.configs[channel].groups["Application"].groups[mspid]
+            if "MSP" in member.values and member.values["MSP"].value:
+                assert member.values["MSP"].version == held.values["MSP"].version + 1
+                held.values["MSP"].CopyFrom(member.values["MSP"])
+                self.world.change(f"revoke {channel} {mspid}")
+                continue
             assert member.version == held.version + 1
             assert set(member.values) == {*held.values, "AnchorPeers"}
             held.values["AnchorPeers"].CopyFrom(member.values["AnchorPeers"])

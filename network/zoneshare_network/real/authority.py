@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 import requests
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from zoneshare_network import pki
@@ -14,12 +15,13 @@ from zoneshare_network.members import Organisation
 from zoneshare_network.real.site import Site
 from zoneshare_network.real.topology import Node
 from zoneshare_network.real.yaml import dump
-from zoneshare_protocols.errors import LedgerFailed, Misuse
+from zoneshare_protocols.errors import LedgerFailed, Misuse, NotFound
 from zoneshare_protocols.fabric import signatures
 
 _REGISTRAR = "registrar"
 _SECRET = "registrar.secret"  # noqa: S105 - a file's name
 _TIMEOUT_S = 15.0
+_UNKNOWN = "was not found"
 
 
 def write_server(site: Site, node: Node, member: Organisation) -> None:
@@ -93,6 +95,21 @@ class CaClient:
         found = self._call("POST", "enroll", body, _basic(name, secret))
         return base64.b64decode(found["Cert"])
 
+    def revoke(self, name: str) -> tuple[int, frozenset[int]]:
+        """Revoke ``name`` and its certificates: how many now, and, if any, the serial numbers of all that are revoked.
+
+        Raises NotFound for a name that the CA does not know, Misuse for what it refuses, LedgerFailed.
+        """
+        try:
+            found = self._signed("POST", "revoke", {"id": name, "gencrl": True, "caname": self._name})
+        except Misuse as cause:
+            if _UNKNOWN not in str(cause):
+                raise
+            raise NotFound(f"the CA {self._name} knows no such name", name=name) from cause
+        listed = base64.b64decode(found["CRL"] or "")
+        serials = (one.serial_number for one in x509.load_pem_x509_crl(listed)) if listed else ()
+        return len(found["RevokedCerts"] or ()), frozenset(serials)
+
     def _register(self, name: str, secret: str, role: str) -> None:
         body = {"id": name, "type": role, "secret": secret, "max_enrollments": -1, "caname": self._name}
         try:
@@ -102,14 +119,14 @@ class CaClient:
                 raise
             self._signed("PUT", f"identities/{name}", {"type": role, "secret": secret, "caname": self._name})
 
-    def _signed(self, method: str, path: str, content: dict[str, object]) -> None:
+    def _signed(self, method: str, path: str, content: dict[str, object]) -> dict[str, Any]:
         """A call by the registrar: its certificate, and its signature over method, path and body, are the token."""
         certificate, key = self._registrar()
         body, shown = json.dumps(content).encode(), base64.b64encode(certificate).decode()
         parts = (f"/api/v1/{path}".encode(), body)
         message = ".".join([method, *(base64.b64encode(part).decode() for part in parts), shown])
         signature = base64.b64encode(signatures.sign(key, message.encode())).decode()
-        self._call(method, path, body, {"Authorization": f"{shown}.{signature}"})
+        return self._call(method, path, body, {"Authorization": f"{shown}.{signature}"})
 
     def _registrar(self) -> tuple[bytes, ec.EllipticCurvePrivateKey]:
         """Certificate and key, enrolled the first time."""

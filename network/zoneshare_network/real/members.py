@@ -9,7 +9,7 @@ from zoneshare_network.real.authority import CaClient
 from zoneshare_network.real.material import organisations
 from zoneshare_network.real.site import Mode, Site
 from zoneshare_network.real.topology import Member, Node
-from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.errors import Misuse, NotFound
 
 
 def member(site: Site, mspid: str) -> Member:
@@ -33,6 +33,30 @@ def certify(site: Site, home: Member, name: str, request: bytes, role: str) -> b
         made: Organisation = organisations(site)[home.mspid]
         return made.enrol(name, Role(role), now_ms(), request).certificate
     return CaClient(site, node).certify(name, request, role)
+
+
+def revoke(site: Site, home: Member, name: str) -> int:
+    """Put all certificates of ``name`` on its organisation's revocation list, which no channel has yet; how many new.
+
+    The organisation's fabric-ca is told; a native network may run without. Raises NotFound for a name without any,
+    LedgerFailed where the CA does not answer.
+    """
+    made: Organisation = organisations(site)[home.mspid]
+    serials = made.serials(name)
+    count = len(serials)
+    node = next(one for one in site.topology.authorities if one.mspid == home.mspid)
+    if site.mode is not Mode.NATIVE or _answers(site, node):
+        try:
+            more, listed = CaClient(site, node).revoke(name)
+            count, serials = count + more, serials | listed
+        except NotFound:
+            if not serials:
+                raise
+    elif not serials:
+        raise NotFound(f"{home.mspid} has issued no certificate to this name", name=name)
+    if serials:
+        made.publish(serials, now_ms())
+    return count
 
 
 def _answers(site: Site, node: Node) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoneshare_network.durable import write_file
-from zoneshare_network.real import health, material, native, profiles, site, topology
+from zoneshare_network.real import health, material, members, native, profiles, site, topology
 from zoneshare_network.real.compose import TOPOLOGY
 from zoneshare_network.real.setup import Setup
 from zoneshare_network.real.site import Mode, Site
@@ -93,6 +93,19 @@ def change(folder: Path, edit: Callable[[str], str]) -> Site:
 def keep(path: Path, edit: Callable[[str], str]) -> None:
     """Make the same edit in the operator's own topology file."""
     write_file(path, edit(read(path)).encode())
+
+
+def revoke(folder: Path, name: str, org: str, say: Say) -> int:
+    """All certificates of an identity, in every zone; how many. Raises NotFound, Misuse, LedgerFailed.
+
+    Where a zone could not be told, ask again, or set the network up again.
+    """
+    place = site.load(folder)
+    count = members.revoke(place, members.member(place, org), name)
+    with Setup(place, say) as setup:
+        for zone in place.topology.zones:
+            setup.revoke(zone)
+    return count
 
 
 def logs(folder: Path, node: str) -> str:

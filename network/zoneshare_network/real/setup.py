@@ -28,6 +28,7 @@ class Setup:
         """``say`` is told a line for each thing that was done."""
         members = organisations(site)
         root = members[site.topology.orderers.mspid].tls_ca.pem
+        self._members = members
         self.site = site
         self.say = say
         self._next = -1
@@ -57,6 +58,7 @@ class Setup:
             self.channel(zone)
             self.join(zone)
             self.anchor(zone)
+            self.revoke(zone)
             self.chaincode(zone)
         for zone in self.site.topology.zones:
             self.discovered(zone)
@@ -110,6 +112,21 @@ class Setup:
             for each in self.firsts:
                 until(f"{what} at {each.address}", partial(_anchored, each, zone, member.mspid, place))
             self.say(f"{zone}: {node.name} is the anchor of {member.mspid}")
+
+    def revoke(self, zone: str) -> None:
+        """Each organisation's revocation list in the channel, where it has one that the channel has not."""
+        for mspid, peers in self.peers.items():
+            crls = self._members[mspid].msp().crls
+            if not crls:
+                continue
+            update = consortium.revocation_update(zone, _config(peers[0], zone), mspid, crls)
+            if update is None:
+                continue
+            signer, what = {peers[0].signer.serialized: peers[0].signer.key}, f"{zone}: revocations of {mspid}"
+            self._order(what, partial(_signed, update, signer))
+            for each in self.all_peers:
+                until(f"{what} at {each.address}", partial(_revoked, each, zone, mspid, crls))
+            self.say(f"{zone}: the revocations of {mspid} are published")
 
     def chaincode(self, zone: str) -> None:
         """Approved by every organisation, then committed; a new version or policy is the next sequence."""
@@ -203,6 +220,10 @@ def _config(peer: Peer, zone: str) -> Any:
 
 def _anchored(peer: Peer, zone: str, mspid: str, place: tuple[str, int]) -> bool | None:
     return consortium.anchors(_config(peer, zone), mspid) == (place,) or None
+
+
+def _revoked(peer: Peer, zone: str, mspid: str, crls: tuple[bytes, ...]) -> bool | None:
+    return consortium.revocations(_config(peer, zone), mspid) == crls or None
 
 
 def _approved(peer: Peer, zone: str, agreed: Definition, wanted: str) -> bool | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2, policies_pb2
+from fabric_protos.msp import msp_config_pb2
 from fabric_protos.peer import configuration_pb2 as peer_pb2
 
 from zoneshare_protocols.errors import Malformed
@@ -14,6 +15,7 @@ from zoneshare_protocols.fabric.msp import Msp
 
 _ORDERER_ADMINS = "/Channel/Orderer/Admins"
 _ANCHORS = "AnchorPeers"
+_MSP = "MSP"
 _Meta = policies_pb2.ImplicitMetaPolicy
 
 
@@ -92,18 +94,36 @@ def anchor_update(
     """The update that gives a member the anchor ``peers`` (host, port); None where it has just these."""
     if anchors(root, mspid) == tuple(peers):
         return None
-    member = _member(root, mspid)
-    old = _versions(member)
-    new = _versions(member)
     value = peer_pb2.AnchorPeers(anchor_peers=[peer_pb2.AnchorPeer(host=host, port=port) for host, port in peers])
-    if _ANCHORS in member.values:
-        version = member.values[_ANCHORS].version + 1
-        del old.values[_ANCHORS]
+    return _value_update(channel, root, mspid, _ANCHORS, wire.write(value))
+
+
+def revocations(root: Any, mspid: str) -> tuple[bytes, ...]:
+    """A member's revocation lists (PEM) in a channel's configuration."""
+    return Msp.from_fabric_config(_member(root, mspid).values[_MSP].value).crls
+
+
+def revocation_update(channel: str, root: Any, mspid: str, crls: tuple[bytes, ...]) -> configtx_pb2.ConfigUpdate | None:
+    """The update that gives a member these revocation lists; None where it has just these."""
+    if revocations(root, mspid) == crls:
+        return None
+    outer = wire.read(msp_config_pb2.MSPConfig, _member(root, mspid).values[_MSP].value)
+    config = wire.read(msp_config_pb2.FabricMSPConfig, outer.config)
+    del config.revocation_list[:]
+    config.revocation_list.extend(crls)
+    outer.config = wire.write(config)
+    return _value_update(channel, root, mspid, _MSP, wire.write(outer))
+
+
+def _value_update(channel: str, root: Any, mspid: str, name: str, value: bytes) -> configtx_pb2.ConfigUpdate:
+    member = _member(root, mspid)
+    old, new = _versions(member), _versions(member)
+    if name in member.values:
+        version = member.values[name].version + 1
+        del old.values[name]
     else:
         version, new.version = 0, member.version + 1
-    new.values[_ANCHORS].CopyFrom(
-        configtx_pb2.ConfigValue(version=version, value=wire.write(value), mod_policy="Admins")
-    )
+    new.values[name].CopyFrom(configtx_pb2.ConfigValue(version=version, value=value, mod_policy="Admins"))
     return configtx_pb2.ConfigUpdate(
         channel_id=channel, read_set=_path(root, mspid, old), write_set=_path(root, mspid, new)
     )
