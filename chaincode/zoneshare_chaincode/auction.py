@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from zoneshare_chaincode import auction_refund, vault
 from zoneshare_chaincode import auction_state as state
 from zoneshare_chaincode.auction_phases import enter, serve
-from zoneshare_chaincode.base import Context, Contract, query, transaction
-from zoneshare_protocols.codec import Digest, Name, Signature, decode, digest
-from zoneshare_protocols.errors import AlreadyExists, BadProof, Malformed, Misuse, NotAllowed, WrongPhase
+from zoneshare_chaincode.base import Context, Contract, transaction
+from zoneshare_protocols.codec import Digest, Signature, decode, digest
+from zoneshare_protocols.errors import AlreadyExists, BadProof, Malformed, Misuse, NotAllowed
 from zoneshare_protocols.fabric.identity import certificate
 from zoneshare_protocols.seal import attestation, phases
 from zoneshare_protocols.seal.auction import by_urgency
@@ -21,11 +21,9 @@ from zoneshare_protocols.seal.hashchain import Commit, check_commit
 from zoneshare_protocols.seal.ledger import (
     Auction,
     BidderRecord,
-    BidList,
     BidReceipt,
     Observed,
     Opening,
-    Ready,
     Recorded,
     SealZone,
     Winner,
@@ -34,8 +32,7 @@ from zoneshare_protocols.seal.ledger import (
     check_limits,
     check_observed,
 )
-from zoneshare_protocols.seal.phases import Event, Phase
-from zoneshare_protocols.seal.records import Seat
+from zoneshare_protocols.seal.phases import Event
 from zoneshare_protocols.sharing.governance import check_admin
 from zoneshare_protocols.sharing.keys import check_signature
 from zoneshare_protocols.stub import composite_key
@@ -222,77 +219,6 @@ class Auctions(Contract):
     def refund(self, context: Context, auction: Digest) -> Auction:
         """Rests, deposits and penalties, when all is claimed, run out or cancelled. Anyone may."""
         return auction_refund.refund(context, serve(context, auction))
-
-    @query
-    def zone(self, context: Context) -> SealZone:
-        return state.zone(context)
-
-    @query
-    def auction(self, context: Context, id: Digest) -> Auction:
-        """As it was left: a timer that has run out since is served by the next transaction."""
-        return state.auction(context, id)
-
-    @query
-    def opening(self, context: Context, id: Digest) -> Opening:
-        return state.opening(context, id)
-
-    @query
-    def bids(self, context: Context, id: Digest) -> BidList:
-        """All bids' hashes, once bids have closed."""
-        return state.bids(context, id)
-
-    @query
-    def bidder(self, context: Context, id: Digest, account: Name) -> BidderRecord:
-        return state.bidder(context, id, account)
-
-    @query
-    def sealed(self, context: Context, id: Digest, account: Name) -> SealedBid:
-        """A sealed bid that its maker has put on the ledger."""
-        return context.need(SealedBid, state.key(state.SEALED, id, account), "sealed bid of this bidder on the ledger")
-
-    @query
-    def ready(self, context: Context, id: Digest) -> Ready:
-        """The enclave's order to run: its endorsed answer is the same whenever it is asked. Raises WrongPhase."""
-        present = state.auction(context, id)
-        if present.phase is not Phase.AUCTION:
-            raise WrongPhase("the auction is not to be run now", phase=present.phase.value, event="ready",
-                             allowed=Phase.AUCTION.value)  # fmt: skip
-        return Ready(present.id, present.quote, state.bid_set(context, id), present.deposit)
-
-    @query
-    def result(self, context: Context, id: Digest) -> Recorded:
-        return state.recorded(context, id)
-
-    @query
-    def winner(self, context: Context, id: Digest, seat: Seat) -> Winner:
-        return state.winner(context, id, seat)
-
-    @query
-    def held(self, context: Context, id: Digest) -> int:
-        """The money that the auction holds now."""
-        return auction_refund.held(context, state.auction(context, id))
-
-    @query
-    def auctions(self, context: Context, size: int = 100, bookmark: str = "") -> tuple[tuple[Auction, ...], str]:
-        """A page of all auctions, and the next page's bookmark."""
-        rows, following = context.page(Auction, state.AUCTION, size, bookmark)
-        return tuple(record for _, record in rows), following
-
-    @query
-    def bidders(
-        self, context: Context, id: Digest, size: int = 100, bookmark: str = ""
-    ) -> tuple[tuple[BidderRecord, ...], str]:
-        """A page of an auction's bidders, and the next page's bookmark."""
-        rows, following = context.page(BidderRecord, state.BIDDER, size, bookmark, id.hex())
-        return tuple(record for _, record in rows), following
-
-    @query
-    def winners(
-        self, context: Context, id: Digest, size: int = 100, bookmark: str = ""
-    ) -> tuple[tuple[Winner, ...], str]:
-        """A page of an auction's winners, by seat, and the next page's bookmark."""
-        rows, following = context.page(Winner, state.WINNER, size, bookmark, id.hex())
-        return tuple(record for _, record in rows), following
 
 
 def _first_word(record: BidderRecord) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zoneshare_chaincode.accounts import Accounts
 from zoneshare_chaincode.auction import Auctions
+from zoneshare_chaincode.auction_queries import AuctionQueries
 from zoneshare_chaincode.base import ContractChaincode
 from zoneshare_chaincode.claim import Claims
 from zoneshare_chaincode.crosszone import CrossZone
@@ -37,6 +38,7 @@ def zoneshare(
         Registry(),
         Mining(organisations),
         Auctions(organisations),
+        AuctionQueries(),
         Claims(verify),
     )
     return ContractChaincode(contracts, clock_ms)
