@@ -11,6 +11,7 @@ def figures() -> dict[str, Figure]:
         epow_system,
         epow_verify,
         opening,
+        seal_safe,
         submits,
         wire,
         wire_host,
@@ -31,5 +32,6 @@ def figures() -> dict[str, Figure]:
         *wire_tls.FIGURES,
         *epow_verify.FIGURES,
         *epow_system.FIGURES,
+        *seal_safe.FIGURES,
     ]
     return {figure.name: figure for figure in parts}

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from zoneshare.cli.common import columns
+from zoneshare_benchmarks import seal_cli
 from zoneshare_benchmarks.catalogue import figures
 from zoneshare_benchmarks.cli_words import goal_text
 from zoneshare_benchmarks.figure import Result, run, select
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 runner.register(app)
+seal_cli.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -33,6 +33,11 @@ class Phase:
         bidders = [spent for party, spent in self.seconds.items() if isinstance(party, int)]
         return self.work - sum(bidders) + max(bidders, default=0.0)
 
+    def times(self, count: float) -> "Phase":
+        """So many of the same, for the same parties."""
+        seconds = {party: spent * count for party, spent in self.seconds.items()}
+        return Phase(seconds, round(self.messages * count), round(self.transactions * count), round(self.bytes * count))
+
 
 @dataclass
 class Bill:
@@ -79,7 +84,6 @@ class Bill:
             whole.bytes += phase.bytes
         return whole
 
-    @property
-    def longest(self) -> float:
-        """Seconds of all phases, each by :attr:`Phase.longest`, since one begins when the other has ended."""
-        return sum(phase.longest for phase in self.phases.values())
+    def longest(self, *names: str) -> float:
+        """Seconds of these phases, each by :attr:`Phase.longest`, since one begins when the other has ended."""
+        return sum(phase.longest for name, phase in self.phases.items() if name in names)

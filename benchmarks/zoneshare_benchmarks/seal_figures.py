@@ -4,8 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoneshare_benchmarks import seal_economics, seal_payoffs, seal_schemes
+from zoneshare_benchmarks import (
+    seal_compare,
+    seal_economics,
+    seal_ledger,
+    seal_payoffs,
+    seal_runs,
+    seal_safe,
+    seal_schemes,
+)
+from zoneshare_benchmarks.seal_armor import Keys
+from zoneshare_benchmarks.seal_growth import auction_growth
 from zoneshare_benchmarks.seal_plots import Panel, Picture, draw, same
+from zoneshare_benchmarks.seal_prover import Proofs
+from zoneshare_benchmarks.seal_runs import Run
 from zoneshare_benchmarks.seal_table import Table
 from zoneshare_protocols.seal.energy import BATTERY
 
@@ -34,7 +46,7 @@ def economics(dwells: Sequence[int], overhead: seal_economics.Overhead) -> Itera
         Picture("vehicles/km", (Panel("cost, money a location", same(*totals)),)),
     )
     lies = ("honest", "false, mean", "false, best", "false, best, slack 1.62 s", "false, best, only Tmax")
-    yield Chapter(seal_payoffs.payoffs, Picture("task", (Panel("payoff, money", same(*lies)),)))
+    yield Chapter(seal_payoffs.payoffs, Picture("task", (Panel("payoff, money", same(*lies), scale="symlog"),)))
     names = seal_schemes.NAMES
     battery = {"battery": BATTERY / 1e6}
     yield Chapter(
@@ -49,8 +61,61 @@ def economics(dwells: Sequence[int], overhead: seal_economics.Overhead) -> Itera
         lambda: seal_schemes.by_tasks(dwells),
         Picture(
             "tasks",
-            (Panel("time, s", same(*few, unit="s"), log=True), Panel("energy, kJ", same(*few, unit="kJ"))),
+            (Panel("time, s", same(*few, unit="s"), scale="log"), Panel("energy, kJ", same(*few, unit="kJ"))),
         ),
+    )
+
+
+def measured(made: Proofs, dwells: Sequence[int], say: Callable[[str], None]) -> Iterator[Chapter]:
+    """Everything of the paper in its order. What the tables share is measured first, and takes most of the time."""
+    say("auctions of one winner, with SEAL and with SAFE")
+    tasks = seal_safe.TASKS
+    safe_task = seal_safe.per_task(seal_safe.safe(tasks, made), tasks)
+    single, batched = seal_safe.seal(tasks, 1, made), seal_safe.seal(tasks, seal_safe.BATCH, made)
+    runs: list[Run] = []
+    for size in (*seal_runs.SIZES, *seal_runs.BESIDE):
+        say(f"an auction of {size[0]} bidders and {size[1]} tasks")
+        runs.append(seal_runs.run_whole(size, made, dwells))
+    whole = runs[: len(seal_runs.SIZES)]
+    say("the same auctions by ARMOR and BidGuard")
+    compared = seal_compare.compare(whole, Keys(), safe_task)
+    yield Chapter(lambda: seal_runs.table_3(runs))
+    yield Chapter(lambda: seal_runs.table_5(whole[0], whole[-1]))
+    yield Chapter(lambda: seal_compare.table_6(compared))
+    yield Chapter(lambda: seal_compare.table_7(compared))
+    yield Chapter(seal_ledger.table_8)
+    kinds = ("SAFE", "SEAL", "SEAL, batches")
+    sizes = seal_ledger.sizes(runs, single, batched, safe_task, tasks)
+    yield Chapter(
+        lambda: seal_ledger.payments(sizes),
+        Picture(
+            "bidders",
+            tuple(
+                Panel(f"MB, {kind} frequency", {f"{kind}: {name}": name for name in kinds}) for kind in ("low", "high")
+            ),
+        ),
+    )
+    yield Chapter(
+        lambda: seal_ledger.enclave(dwells),
+        Picture(
+            "bidders",
+            (
+                Panel("ms in the enclave", {"ms": "here"}, limits={"the paper: under": 400}, scale="log"),
+                Panel("KB of attestation", {"KB": "here"}, limits={"the paper: under": 250}),
+            ),
+        ),
+    )
+    yield Chapter(
+        lambda: seal_ledger.consensus(made),
+        Picture(
+            "transaction",
+            (Panel("s", same("mean", "longest"), limits={"the paper, least": 0.3, "the paper, most": 0.81}),),
+            bars=True,
+        ),
+    )
+    yield from economics(dwells, seal_compare.overhead(compared[0], safe_task))
+    yield Chapter(
+        lambda: auction_growth().table(),
     )
 
 

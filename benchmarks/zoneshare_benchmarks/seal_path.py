@@ -1,8 +1,11 @@
 """A whole auction by honest parties over the real contracts, each phase's cost on the zone's bill: Algorithm 1."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from zoneshare.accounts import Accounts
 from zoneshare.ledger import Ledger
@@ -20,7 +23,7 @@ from zoneshare_protocols.seal.attestation import check_opening
 from zoneshare_protocols.seal.bids import Agreement, Notice, SealedBid
 from zoneshare_protocols.seal.deposits import bidder_deposit, drone_deposit
 from zoneshare_protocols.seal.hashchain import Commit, make_chain, meta
-from zoneshare_protocols.seal.ledger import Observed, Opening, Recorded
+from zoneshare_protocols.seal.ledger import Observed, Opening, ProofKey, Recorded
 from zoneshare_protocols.seal.phases import Timers
 from zoneshare_protocols.seal.records import Bidder, Outcome
 
@@ -72,7 +75,7 @@ class Sale:
 class Drone:
     """The drone of a zone with its enclave; vehicles come and go."""
 
-    def __init__(self, zone: Zone, money: int) -> None:
+    def __init__(self, zone: Zone, money: int, keys: Sequence[ProofKey] = ()) -> None:
         self.zone = zone
         self.person, self.ledger = zone.person("drone", money)
         self.auctions = Auctions(self.ledger)
@@ -80,8 +83,10 @@ class Drone:
         root = make_simulated_platform(folder, datetime.now(UTC))
         trust = Accounts(self.ledger).trust(ZONE)
         self.platform = SimulatedPlatform(folder, trust)
+        self.results = X25519PrivateKey.generate()
+        """What the winners seal their results to."""
         self.enclave = Enclave(self.platform, trust, FolderStore(zone.folder / "enclave"), zone.clock)
-        self.rules = set_up_auctions(zone.admins(), self.platform.measurement, root)
+        self.rules = set_up_auctions(zone.admins(), self.platform.measurement, root, proof_keys=keys)
 
     @property
     def meter(self) -> Meter:
@@ -96,9 +101,8 @@ class Drone:
     def notice(self, market: Market) -> Notice:
         now = self.zone.clock()
         timers = Timers(now + STEP, now + 2 * STEP, now + 3 * STEP, now + 4 * STEP, now + HOURS, STEP)
-        return Notice(
-            self.person.account, market.tasks, market.terms, timers, self.platform.measurement, os.urandom(16)
-        )
+        program, key = self.platform.measurement, self.results.public_key().public_bytes_raw()
+        return Notice(self.person.account, market.tasks, market.terms, timers, program, os.urandom(16), results_key=key)
 
     def init(self, market: Market, vehicles: list[Vehicle]) -> Sale:
         """Notice, quote, attestation by every bidder, sealed bids: hashes on the ledger, bids at the enclave."""
@@ -116,6 +120,7 @@ class Drone:
 
     def _bid(self, sale: Sale, vehicle: Vehicle) -> None:
         bill, opening = self.meter.bill, sale.opening
+        bill.send(INIT, len(encode(opening)))
         with bill.timed(INIT, vehicle.number):
             check_opening(opening, self.rules, self.zone.clock())
             sealed = seal_bid(vehicle.bidder.bid, opening.notice, opening.quote.quote, vehicle.account)

@@ -21,7 +21,8 @@ class Panel:
     """What the paper has, by name: crosses at (x, y)."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Horizontal lines, by what they are."""
-    log: bool = False
+    scale: str = "linear"
+    """matplotlib's: ``log``, ``symlog``."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def draw(table: Table, picture: Picture, folder: Path) -> Path:
         _bars(axis, table, panel) if picture.bars else _lines(axis, table, picture.x, panel)
         for name, value in panel.limits.items():
             axis.axhline(value, color="black", linewidth=0.8, linestyle="--", label=name)
-        if panel.log:
-            axis.set_yscale("log")
+        axis.set_yscale(panel.scale)
         axis.set_xlabel(picture.x)
         axis.set_ylabel(panel.label)
         axis.legend(fontsize=7)

@@ -101,9 +101,9 @@ def by_locations(dwells: Sequence[int] = (), seed: int = 10, locations: Sequence
         f"routes; the battery has {BATTERY / 1e6:.0f} kJ. Time as (17) counts it: tasks one after the other, and the "
         "flight. The paper gives no numbers: DAA is quickest and SEAL close to it; DAA and PAA break the battery limit "
         "for many locations, EAA too, though it starts below SEAL. EAA and DAA choose the same vehicles here (one rate "
-        "for all) and differ by their speed alone. At 25 m/s the rotor model costs 10.2 J/m, at 18.3 m/s 8.8 and at "
-        "5 m/s 25: DAA can be above SEAL by the choice of other vehicles only, and EAA never starts below it. Cloud "
-        "and local, which the paper leaves out here, fly as SEAL does.",
+        "for all) and differ by their speed alone. The rotor model costs 8.8 J/m at SEAL's 18.3 m/s, 10.2 at DAA's 25, "
+        "25 at EAA's 5: EAA is dearest from the first location on, and DAA saves more by quick vehicles than its speed "
+        "costs. Cloud and local, which the paper leaves out here, fly as SEAL does.",
     )
 
 

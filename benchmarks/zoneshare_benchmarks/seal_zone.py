@@ -16,7 +16,7 @@ from typing import Any
 from zoneshare.accounts import Accounts
 from zoneshare.embedded import InProcessTransport
 from zoneshare.gateway import CHAINCODE, GatewayLedger, now_ms
-from zoneshare.ledger import Ledger
+from zoneshare.ledger import Committed, Ledger
 from zoneshare_benchmarks.runner.site import NetworkSite, Person
 from zoneshare_benchmarks.seal_cost import Bill
 from zoneshare_chaincode.deploy import zoneshare
@@ -27,6 +27,7 @@ from zoneshare_protocols.stub import Chaincode, Response, Stub
 
 ZONE = "zone-a"
 CONTRACT = "contract"
+ENDORSERS = 2
 SETUP = "setup"
 """The phase that what belongs to no auction is booked on."""
 
@@ -78,9 +79,12 @@ class _Watched(GatewayLedger):
 
     meter: Meter
 
-    def submit(self, function: str, *args: bytes, **options: Any) -> Any:
+    def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
+        """Transient data go to each organisation's endorser, and not on the ledger: messages."""
+        for value in (transient or {}).values():
+            self.meter.bill.send(self.meter.phase, len(value) * ENDORSERS, ENDORSERS)
         start = perf_counter()
-        done = super().submit(function, *args, **options)
+        done = super().submit(function, *args, transient=transient)
         self.meter.delays[function].append(perf_counter() - start)
         return done
 
@@ -93,9 +97,10 @@ class Zone:
         self._transport = _Counted(Gateway(network), meter)
         self._site = NetworkSite(folder, self._transport)
         self._site.set_up()
+        clock.stop()
 
     def admins(self) -> tuple[Ledger, ...]:
-        return self._site.admins(ZONE)
+        return tuple(self._by_clock(ledger) for ledger in self._site.admins(ZONE))
 
     def person(self, name: str, money: int) -> tuple[Person, Ledger]:
         """A registered account with so much money, and the zone's ledger as it sees it."""
@@ -104,28 +109,31 @@ class Zone:
         ledger.meter = self.meter
         with self.meter.during(SETUP):
             Accounts(ledger).register(made.keys)
-            Accounts(self._issuer()).issue(made.account, money)
+            Accounts(self._by_clock(self._site.issuer(ZONE))).issue(made.account, money)
         return made, ledger
 
-    def _issuer(self) -> Ledger:
-        found = self._site.issuer(ZONE)
-        if not isinstance(found, GatewayLedger):
-            return found
-        return GatewayLedger(self._transport, ZONE, found.identity, clock=self.clock)
+    def _by_clock(self, ledger: Ledger) -> Ledger:
+        """The operators' ledgers know the machine's time only."""
+        if not isinstance(ledger, GatewayLedger):
+            return ledger
+        return GatewayLedger(self._transport, ZONE, ledger.identity, clock=self.clock)
 
 
 class Clock:
-    """The machine's clock, with what it was set forward."""
+    """Once stopped it stands still until it is set forward: no task is late because this machine is slow."""
 
     def __init__(self) -> None:
-        self.ahead = 0
+        self._now: int | None = None
 
     def __call__(self) -> int:
-        return now_ms() + self.ahead
+        return now_ms() if self._now is None else self._now
+
+    def stop(self) -> None:
+        self._now = self()
 
     def pass_by(self, moment: int) -> None:
         """Set it forward to just after a moment, ms."""
-        self.ahead += max(0, moment + 1 - self())
+        self._now = max(self(), moment + 1)
 
 
 @contextmanager
