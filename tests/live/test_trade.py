@@ -8,7 +8,6 @@ from fabric_protos.common import common_pb2, ledger_pb2
 
 from tests.live.network import Live
 from tests.wire.trade.fabric_rig import FabricRig
-from tests.wire.trade.rig import TurnedClock
 from tests.wire.trade.stories import STORIES, table
 from zoneshare.accounts import Accounts
 from zoneshare.audit import audit_network
@@ -68,7 +67,7 @@ def devices(site: Live) -> dict[str, Device]:
 
 
 def test_a_whole_trade_and_its_records(site: Live, devices: dict[str, Device], tmp_path: Path) -> None:
-    rig = FabricRig(tmp_path, TurnedClock(now_ms, lambda _: None, pause_s=0.05), devices)
+    rig = FabricRig(tmp_path, now_ms, lambda _: None, devices, pause_s=0.05)
     zones = [Blocks(devices["alice"], "zone-a"), Blocks(devices["bob"], "zone-b")]
     asyncio.run(asyncio.wait_for(STORIES[STORY](rig), 120))
     rig.kill_journals()
