@@ -78,6 +78,26 @@ def test_it_decides_as_the_rules_do(one: Round) -> None:
     assert found.result.refused == ()
 
 
+def test_the_result_tells_the_critical_bids_and_no_others(one: Round) -> None:
+    """Appendix D: it is the same for whatever else winners and losers have bid; another critical bid moves it by 1."""
+    world = one.world
+    other, moved = world.open(world.notice(nonce=1)), world.open(world.notice(nonce=2))
+    rounds = {one: (100, 150, 400), other: (37, 150, 999), moved: (100, 151, 400)}
+    for each, prices in rounds.items():
+        for who, price in zip((world.ann, world.bob, world.cid), prices, strict=True):
+            each.bid(who, bid_for((1, price), (2, price)))
+    for each in rounds:
+        each.close_bids()
+    for each in rounds:
+        each.pay_in(world.ann, world.bob, world.cid)
+    for each in rounds:
+        each.close_deposits()
+    found = [each.decide().result.outcome for each in rounds]
+    assert found[0] == found[1]
+    paid = [[award.payment for award in outcome.awards] for outcome in found]
+    assert paid[2] == [payment + 1 for payment in paid[0]]
+
+
 def test_it_prepares_for_the_drone_and_its_own_program_only(one: Round) -> None:
     world = one.world
     notice = world.notice(nonce=1)

@@ -220,12 +220,12 @@ def test_two_auctions_beside_each_other() -> None:
     first, second = world.open(), world.open(world.notice(nonce=1))
     for each in (first, second):
         each.bid(world.ann, bid_for((1, 100), (2, 100)))
-    first.close_bids()
-    second.submit(world.dora, "advance")
+    for each in (first, second):
+        each.close_bids()
     for each in (first, second):
         each.pay_in(world.ann)
-    first.close_deposits()
-    second.submit(world.dora, "advance")
+    for each in (first, second):
+        each.close_deposits()
     for each in (first, second):
         each.record(each.decide())
     assert first.auction.phase is second.auction.phase is Phase.COMMIT
