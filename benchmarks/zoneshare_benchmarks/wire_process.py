@@ -1,6 +1,5 @@
 """Programs that a benchmark runs beside itself, and Node with its pinned packages for some of them."""
 
-import importlib.util
 import json
 import os
 import socket
@@ -10,14 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from zoneshare_benchmarks import node_tools
 from zoneshare_protocols.errors import Misuse
 
 ROOT = Path(__file__).parents[2]
 NODE = ROOT / "benchmarks" / "node"
-_INSTALLER = ROOT / "tests" / "node" / "install.py"
 _START_S = 20.0
 _END_S = 20.0
 
@@ -104,19 +102,5 @@ def python(module: str, *args: str) -> tuple[str, ...]:
 
 def node(script: str, *args: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """The command of a script in benchmarks/node, and its environment. Raises Misuse where Node is missing."""
-    installer = _installer()
-    try:
-        program, modules = installer.node()[0], installer.installed(NODE)
-    except RuntimeError as cause:
-        raise Misuse(str(cause)) from cause
+    modules, (program, _) = node_tools.installed(NODE), node_tools.node()
     return (str(program), str(NODE / script), *args), {"NODE_PATH": str(modules)}
-
-
-def _installer() -> ModuleType:
-    """The tests of official clients install the same way; a benchmark runs in the same checkout."""
-    spec = importlib.util.spec_from_file_location("zoneshare_node_install", _INSTALLER)
-    if spec is None or spec.loader is None or not _INSTALLER.exists():
-        raise Misuse("measuring against Node needs the whole repository", missing=str(_INSTALLER))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

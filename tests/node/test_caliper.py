@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.install import HERE, installed, node
 from tests.node.rig import identity, served
 from tests.support.embedded import CHANNEL
+from zoneshare_benchmarks.node_tools import installed, node
 
+HERE = Path(__file__).parent
 TRANSACTIONS = 40
 FILES = ("network.yaml", "benchmark.yaml", "put.js")
 

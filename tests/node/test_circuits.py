@@ -11,13 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contracts.seal.claim_world import ClaimWorld
-from tests.node.install import HERE, installed, node
 from zoneshare.seal.prover import Prover
 from zoneshare.seal.proving_keys import check_allowed, development, load
+from zoneshare_benchmarks.node_tools import installed, node
 from zoneshare_protocols.seal import groth16_fast
 from zoneshare_protocols.seal.circuit import CIRCUITS, circuit, constants_source
 from zoneshare_protocols.seal.ledger import SealZone
 
+HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "protocols/zoneshare_protocols/seal/circuits"
 SMALL = circuit("result-62")
 

@@ -11,12 +11,13 @@ import pytest
 from fabric_protos.common import ledger_pb2
 from fabric_protos.peer import transaction_pb2
 
-from tests.node.install import HERE, installed, node
 from tests.node.rig import identity, served
 from tests.support.embedded import CHANNEL
+from zoneshare_benchmarks.node_tools import installed, node
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.server import FabricServer
 
+HERE = Path(__file__).parent
 ABORTED, UNKNOWN, FAILED_PRECONDITION, UNAVAILABLE = 10, 2, 9, 14
 
 
@@ -40,7 +41,7 @@ class NodeClient:
     """tests/node/gateway.js as a process; call it with a command and get its answer."""
 
     def __init__(self, folder: Path) -> None:
-        modules, (program, _) = installed(), node()
+        modules, (program, _) = installed(HERE), node()
         command = [str(program), str(HERE / "gateway.js"), str(folder), CHANNEL, "asset"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"NODE_PATH": str(modules)}

