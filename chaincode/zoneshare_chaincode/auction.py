@@ -10,8 +10,8 @@ from zoneshare_chaincode import auction_refund, vault
 from zoneshare_chaincode import auction_state as state
 from zoneshare_chaincode.auction_phases import enter, serve
 from zoneshare_chaincode.base import Context, Contract, transaction
-from zoneshare_protocols.codec import Digest, Signature, decode, digest
-from zoneshare_protocols.errors import AlreadyExists, BadProof, Malformed, Misuse, NotAllowed
+from zoneshare_protocols.codec import MAX_AMOUNT, Digest, Signature, decode, digest
+from zoneshare_protocols.errors import AlreadyExists, BadProof, LimitExceeded, Malformed, Misuse, NotAllowed
 from zoneshare_protocols.fabric.identity import certificate
 from zoneshare_protocols.seal import attestation, phases
 from zoneshare_protocols.seal.auction import by_urgency
@@ -76,6 +76,11 @@ class Auctions(Contract):
         phases.check_timers(notice.timers, context.now, notice.tasks, notice.terms)
         tolerance = context.parameters.clock_tolerance
         attestation.check_opening(opening, state.zone(context), context.now, tolerance=tolerance)
+        deposits = drone_deposit(notice.tasks, notice.terms), bidder_deposit(notice.tasks, notice.terms)
+        if not min(deposits):
+            raise Malformed("the tasks are worth nothing to the drone", deposit=0)
+        if max(deposits) > MAX_AMOUNT:
+            raise LimitExceeded("a deposit is more than there can be", value=str(max(deposits)), limit=MAX_AMOUNT)
         record = Auction(
             notice.id,
             notice.drone,
@@ -84,11 +89,9 @@ class Auctions(Contract):
             context.now,
             quote=digest(quote),
             enclave=quote.signing_key,
-            drone_deposit=drone_deposit(notice.tasks, notice.terms),
-            bidder_deposit=bidder_deposit(notice.tasks, notice.terms),
+            drone_deposit=deposits[0],
+            bidder_deposit=deposits[1],
         )
-        if not record.bidder_deposit:
-            raise Malformed("the tasks are worth nothing to the drone", deposit=record.bidder_deposit)
         state.tell(context, Event.OPEN, record)
         return state.opened(context, opening, record)
 

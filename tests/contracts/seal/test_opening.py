@@ -15,6 +15,7 @@ from zoneshare_protocols.errors import (
     AlreadyExists,
     BadProof,
     BadSignature,
+    LimitExceeded,
     Malformed,
     Misuse,
     NotAllowed,
@@ -144,6 +145,8 @@ def test_tasks_that_cannot_be_auctioned(world: SealWorld) -> None:
     free = replace(TERMS, cap=0, cloud=None, local=None)
     worthless = world.notice(terms=free, nonce=5)
     refuse(world, Malformed, world.enclave.prepare(worthless, world.dora.account))
+    huge = world.notice(terms=replace(free, cap=2**63 - 1), nonce=6)
+    refuse(world, LimitExceeded, world.enclave.prepare(huge, world.dora.account))
 
 
 def test_without_rules_no_auction() -> None:

@@ -265,3 +265,28 @@ def test_nobody_bids(one: Round) -> None:
     one.submit(world.cid, "refund")
     assert world.money(world.dora) == RICH
     world.books_balance()
+
+
+def test_an_auction_that_nobody_looks_after_can_be_closed_by_anybody(one: Round) -> None:
+    """One call serves every timer that has run out."""
+    world = one.world
+    one.bid(world.ann, CHEAP)
+    world.wait_until(one.notice.timers.claim + 1)
+    one.submit(world.cid, "refund")
+    assert one.auction.phase is Phase.CLOSED
+    assert one.auction.bidders == 1
+    world.books_balance()
+
+
+def test_one_call_serves_deposit_and_result_timers(one: Round) -> None:
+    """Funded, and then forgotten: the set is fixed, the drone at fault, in one transaction with the refund."""
+    world = one.world
+    one.until_deposits()
+    one.pay_in(world.ann)
+    one.submit(world.bob, "deposit")
+    world.wait_until(one.notice.timers.claim + 1)
+    one.submit(world.cid, "refund")
+    assert world.money(world.ann) == RICH + STALLING.penalty
+    assert world.money(world.bob) == RICH - STALLING.stall
+    assert world.money(world.dora) == RICH - STALLING.penalty + STALLING.stall
+    world.books_balance()
