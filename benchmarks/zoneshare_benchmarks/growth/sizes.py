@@ -5,11 +5,12 @@ peers' and the orderer's. It says a line of JSON for every size.
 """
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,7 +49,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def grow(kind: str, sizes: Sequence[int]) -> list[Reading]:
-    """In a process of its own. Raises Misuse for an unknown kind, LedgerFailed with the process's last words."""
+    """In a process of its own; all but zones begin with a reading of size 0.
+
+    Raises Misuse for an unknown kind, LedgerFailed with the process's last words.
+    """
     if kind not in KINDS:
         raise Misuse(f"nothing grows that is called {kind!r}; there are {', '.join(KINDS)}")
     words = (sys.executable, "-m", "zoneshare_benchmarks.growth.sizes", kind, *map(str, sizes))
@@ -80,8 +84,12 @@ class Gauge:
 
 
 def ledger_bytes(folder: Path) -> int:
-    """Of all channels' databases, what is not yet merged into them included."""
-    return sum(file.stat().st_size for file in (folder / "channels").iterdir())
+    """Of all channels' databases, once their logs are merged into them."""
+    files = list((folder / "channels").glob("*.db"))
+    for file in files:
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    return sum(file.stat().st_size for file in files)
 
 
 def _cpu(work: Callable[..., object], *args: object) -> float:
@@ -109,13 +117,14 @@ def _transfers(people: Sequence[Person], zone: str) -> Callable[[int], object]:
 
 
 def devices(sizes: Sequence[int]) -> Iterator[Reading]:
-    """Accounts of one zone, each with its certificate and keys."""
+    """Accounts of one zone, each with its certificate and keys, beside those that trade."""
     with _zoned(2) as (site, folder):
         zone = site.zones[0]
         people = with_money(site, zone, 32, "grow")
         accounts = Accounts(people[0].ledger(zone))
         gauge = Gauge(folder, _transfers(people, zone), lambda: accounts.balance(people[1].account))
-        count = len(people)
+        count = 0
+        yield gauge.reading(0, 0.0)
 
         def one(number: int) -> None:
             person = site.person(f"device.{number}")
@@ -123,7 +132,7 @@ def devices(sizes: Sequence[int]) -> Iterator[Reading]:
 
         for size in sizes:
             spent = _cpu(at_once, one, range(count, size))
-            count = max(count, size)
+            count = size
             yield gauge.reading(size, spent)
 
 
@@ -136,6 +145,7 @@ def channels(sizes: Sequence[int]) -> Iterator[Reading]:
         accounts = Accounts(payers[0].ledger(a))
         gauge = Gauge(folder, _transfers(payers, a), lambda: accounts.balance(payers[1].account))
         count = 0
+        yield gauge.reading(0, 0.0)
 
         def one(number: int) -> None:
             pair = pairs[number % len(pairs)]
@@ -165,6 +175,7 @@ def blocks(sizes: Sequence[int]) -> Iterator[Reading]:
 
             # Its only query is a put that is not ordered.
             gauge = Gauge(folder, one, lambda: ledger.evaluate("put", b"x" * 100))
+            yield gauge.reading(0, 0.0)
             for size in sizes:
                 spent = _cpu(at_once, one, range(max(0, size - height())))
                 yield gauge.reading(size, spent)

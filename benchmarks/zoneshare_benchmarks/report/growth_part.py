@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from zoneshare_benchmarks.channels import updates_in_memory
 from zoneshare_benchmarks.growth import city as model
-from zoneshare_benchmarks.growth.sizes import Reading, grow
+from zoneshare_benchmarks.growth.sizes import OPERATIONS, Reading, grow
 from zoneshare_benchmarks.report.page import Part, Picture, Section, Table, Text
 from zoneshare_benchmarks.report.pictures import lines
 from zoneshare_benchmarks.report.steps import Mode, Step
@@ -38,12 +38,14 @@ def _make(kind: _Kind, mode: Mode) -> Section:
 
 def parts(name: str, readings: list[Reading]) -> list[Part]:
     """A table, the exponents, and a plot of them."""
-    sizes = [float(each.size) for each in readings]
+    start, grown = (readings[0], readings[1:]) if readings[0].size == 0 else (None, readings)
+    sizes = [float(each.size) for each in grown]
+    before = 0 if start is None else start.ledger
     powers = {
-        "time in all": _power(sizes, [each.total for each in readings]),
-        "bytes on the ledgers": _power(sizes, [float(each.ledger) for each in readings]),
-        "memory": _power(sizes, [each.memory for each in readings]),
-        "a transfer": _power(sizes, [each.operation for each in readings]),
+        "time in all": _power(sizes, [each.total for each in grown]),
+        "bytes added to the ledgers": _power(sizes, [float(max(1, each.ledger - before)) for each in grown]),
+        "memory": _power(sizes, [each.memory for each in grown]),
+        "a transfer": _power(sizes, [each.operation for each in grown]),
     }
     fitted = ", ".join(f"{what} {name}^{power.exponents[0]:.2f}" for what, power in powers.items())
     worse = [what for what, power in powers.items() if power.exponents[0] > WORSE]
@@ -55,10 +57,10 @@ def parts(name: str, readings: list[Reading]) -> list[Part]:
         for each in readings
     )  # fmt: skip
     series = {
-        "CPU s in all": (sizes, [each.total for each in readings]),
-        "ledgers, MB": (sizes, [each.ledger / 1e6 for each in readings]),
-        "memory, MB": (sizes, [each.memory for each in readings]),
-        "a transfer, ms": (sizes, [each.operation for each in readings]),
+        "CPU s in all": (sizes, [each.total for each in grown]),
+        "ledgers, MB": (sizes, [each.ledger / 1e6 for each in grown]),
+        "memory, MB": (sizes, [each.memory for each in grown]),
+        "a transfer, ms": (sizes, [each.operation for each in grown]),
     }
     return [
         Picture(lines(series, name, "", log=True), f"Growth with {name}"),
@@ -74,12 +76,12 @@ def _power(sizes: list[float], values: list[float]) -> Power:
 
 def _city(mode: Mode) -> Section:
     """The costs are measured first: a transfer on an embedded Fabric, by both organisations' peers, and an update."""
-    first, last = grow("devices", (100, 1000) if mode.full else (64, 200))
+    start, *_, last = grow("devices", (1000,) if mode.full else (200,))
     update = updates_in_memory()
     costs = model.Costs(
         transaction=last.operation,
         chunk=1e3 / update.parts["updates/s"] / 2,
-        bytes=(last.ledger - first.ledger) / (last.size - first.size),
+        bytes=(last.ledger - start.ledger) / (last.size + OPERATIONS),
     )
     city = model.City(10_000)
     most = model.most_devices(city, costs)
@@ -90,11 +92,11 @@ def _city(mode: Mode) -> Section:
         found, (p50, p99) = model.load(sized, costs), model.waiting(sized, costs)
         rows.append(
             (f"{devices:,}", f"{found.zone:.1%}", f"{found.registry:.1%}", f"{found.device:.2%}", f"{p50:.1f}",
-             f"{p99:.1f}", f"{found.gigabytes_a_day:.2f}", found.wall)
+             f"{p99:.1f}", f"{found.gigabytes_a_day:.2f}", f"{1000 / found.gigabytes_a_day:,.0f}", found.wall)
         )  # fmt: skip
     heads = (
         "devices", "a zone's ledger busy", "the registry's", "a device", "a transaction, median ms", "p99 ms",
-        "GB a day and zone", "busiest",
+        "GB a day and zone", "days to fill 1 TB", "busiest",
     )  # fmt: skip
     moved = tuple((name, f"{devices:,}") for name, devices in model.movers(city, costs))
     return Section(

@@ -1,5 +1,6 @@
 """Accounts for a round: registered, and with money, made by many threads at once."""
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +29,17 @@ def with_money(site: Site, zone: str, count: int, label: str) -> list[Person]:
     run = secrets.token_hex(4)
 
     def one(number: int) -> Person:
-        person = site.person(f"bench.{label[:24]}.{run}.{number}".replace(" ", "-"))
+        person = site.person(f"bench.{_plain(label)}.{run}.{number}")
         register(person, person.ledger(zone))
         issue(site.issuer(zone), person.account)
         return person
 
     return at_once(one, range(count))
+
+
+def _plain(label: str) -> str:
+    """As a name of an identity may be spelt."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", label)[:24]
 
 
 def register(person: Person, ledger: Ledger) -> None:
