@@ -51,6 +51,10 @@ class Prover:
         """Of the process that runs now."""
         return None if self._process is None or self._process.returncode is not None else self._process.pid
 
+    def key_hash(self, circuit: str) -> bytes:
+        """What the ledger knows the key by that proofs of this circuit are made for. Raises Misuse without one."""
+        return self._key(circuit).hash
+
     async def load(self) -> None:
         """Start the process and hand it all keys, so that the first proof takes no longer than the next."""
         async with self._lock:
@@ -86,11 +90,14 @@ class Prover:
                     process.kill()
                 await process.wait()
 
-    async def _load(self, name: str) -> ProvingKey:
-        """The key, known to the process that runs."""
+    def _key(self, name: str) -> ProvingKey:
         if name not in self._keys:
             raise Misuse("no proving key for this circuit", circuit=name)
-        key = self._keys[name]
+        return self._keys[name]
+
+    async def _load(self, name: str) -> ProvingKey:
+        """The key, known to the process that runs."""
+        key = self._key(name)
         if self.pid is None:
             self._loaded = set()
         if name not in self._loaded:

@@ -1,10 +1,10 @@
-"""Events of a zone's escrow contract in the event loop: what changes on the ledger wakes who waits for it."""
+"""Events of a zone's contracts in the event loop: what changes on the ledger wakes who waits for it."""
 
 import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from zoneshare.ledger import ChaincodeEvent, EventStream, Ledger
 from zoneshare_protocols.codec import decode
@@ -14,11 +14,16 @@ from zoneshare_protocols.sharing.records import ChannelEvent
 log = logging.getLogger(__name__)
 
 
+def _channel(event: ChaincodeEvent) -> str:
+    return decode(ChannelEvent, event.payload).channel
+
+
 class Alarms:
     """Wakes the waiters of a channel when an event names it. A missed event costs time only: waiters look anyway."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, named: Callable[[ChaincodeEvent], str] = _channel) -> None:
+        """``named``: what an event is about, the escrow's channel unless it is given; Malformed for all others."""
+        self._ledger, self._named = ledger, named
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self._stream: EventStream | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -27,7 +32,7 @@ class Alarms:
     def start(self) -> None:
         """Listen from now on, in a thread of its own. Call it in the event loop."""
         self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._listen, name="escrow-events", daemon=True).start()
+        threading.Thread(target=self._listen, name="ledger-events", daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
@@ -63,7 +68,7 @@ class Alarms:
 
     def _tell(self, event: ChaincodeEvent) -> None:
         try:
-            channel = decode(ChannelEvent, event.payload).channel
+            channel = self._named(event)
         except Malformed:
             return
         if self._loop is not None and not self._loop.is_closed():

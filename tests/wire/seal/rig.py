@@ -1,0 +1,284 @@
+"""A drone and its vehicles in one process: real TLS on loopback, real journals, the real contracts in memory.
+
+Time runs SPEED times as fast as ours, so that phases pass quickly.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from msgspec.structs import replace
+
+from tests.contracts.seal.claim_world import DEVELOPMENT, ClaimWorld, fake_proof
+from tests.rules.seal.market import BARE
+from tests.support.memory_identity import Identity as Person
+from tests.support.memory_proofs import prove
+from tests.support.memory_stub import VALID
+from zoneshare.identity import Identity
+from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
+from zoneshare.seal.auctioneer import Auctioneer, Spans
+from zoneshare.seal.bidder import Bidder, Policy
+from zoneshare.seal.party import Party
+from zoneshare.seal.work import Batches, Work, draw_work
+from zoneshare.trade.journal import Journal
+from zoneshare.trade.peers import PeerBook
+from zoneshare_protocols.seal.bids import Notice, SealedBid
+from zoneshare_protocols.seal.ledger import Opening, Recorded
+from zoneshare_protocols.seal.results import Locked
+from zoneshare_protocols.seal.synthetic import MEGA
+from zoneshare_protocols.sharing.records import EndorsedQuery
+
+SPEED = 20
+SPANS = Spans(bidding=8_000, deposits=8_000, deciding=40_000, committing=40_000, grace=25_000, claiming=20_000)
+SLACK = 30_000
+TERMS_HERE = replace(BARE, slack=SLACK, cap=2_000)
+SMALL = Batches(pictures=10, intensity=(60_000, 100_000), deadline=(8_000, 10_000))
+Hook = Callable[[str], None]
+
+
+class Dead(BaseException):
+    """A process is killed here: nothing of the product may catch it."""
+
+
+class Killer:
+    """A crash point that kills at its n-th call, and remembers all that were passed."""
+
+    def __init__(self, at: int = 1 << 30) -> None:
+        self.at = at
+        self.passed: list[str] = []
+        self.struck = threading.Event()
+
+    def __call__(self, point: str) -> None:
+        self.passed.append(point)
+        if len(self.passed) >= self.at:
+            self.struck.set()
+            raise Dead(point)
+
+
+def no_hook(point: str) -> None:
+    pass
+
+
+class FastClock:
+    def __init__(self, rig: "Rig") -> None:
+        self._rig = rig
+
+    def now_ms(self) -> int:
+        return self._rig.now_ms()
+
+    async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
+        if event is None:
+            await asyncio.sleep(span_ms / 1000 / SPEED)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(span_ms / 1000 / SPEED):
+                await event.wait()
+
+
+class MemoryLedger:
+    """The Ledger port on the in-memory zone; ``hook`` is called around every submit."""
+
+    def __init__(self, rig: "Rig", who: Person, hook: Hook) -> None:
+        self._rig, self._who, self._hook = rig, who, hook
+
+    @property
+    def channel(self) -> str:
+        return self._rig.zone.name
+
+    def evaluate(self, function: str, *args: bytes) -> bytes:
+        with self._rig.changed:
+            self._rig.turn()
+            return self._rig.zone.evaluate(self._who, function, *args)
+
+    def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
+        self._hook(f"before {function}")
+        with self._rig.changed:
+            self._rig.turn()
+            simulation = self._rig.zone.endorse(self._who, function, *args, transient=transient)
+            payload = simulation.result()
+            if self._rig.zone.commit(simulation) != VALID:
+                raise Conflict("another transaction was first")
+            self._rig.writes.append((self._who.account, function))
+            self._rig.changed.notify_all()
+        self._hook(f"after {function}")
+        return Committed(simulation.tx_id, self._rig.zone.block, payload)
+
+    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
+        with self._rig.changed:
+            self._rig.turn()
+            found: EndorsedQuery = prove(self._rig.zone, self._who, function, *args)
+            return found
+
+    def events(self, from_block: int | None = None) -> "MemoryEvents":
+        return MemoryEvents(self._rig)
+
+
+class MemoryEvents:
+    def __init__(self, rig: "Rig") -> None:
+        self._rig, self._closed = rig, False
+        self._next = len(rig.zone.events)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ChaincodeEvent:
+        with self._rig.changed:
+            self._rig.changed.wait_for(lambda: self._closed or self._next < len(self._rig.zone.events))
+            if self._closed:
+                raise StopIteration
+            event = self._rig.zone.events[self._next]
+            self._next += 1
+        return ChaincodeEvent(event.block, event.tx_id, event.name, event.payload)
+
+    def close(self) -> None:
+        with self._rig.changed:
+            self._closed = True
+            self._rig.changed.notify_all()
+
+
+class NearEnclave:
+    """The enclave's program in this process, called by one party."""
+
+    def __init__(self, rig: "Rig", caller: str) -> None:
+        self._rig, self._caller = rig, caller
+
+    async def prepare(self, notice: Notice) -> Opening:
+        with self._rig.changed:
+            return self._rig.world.enclave.prepare(notice, self._caller)
+
+    async def deliver(self, bid: SealedBid, opening: Opening) -> bytes:
+        with self._rig.changed:
+            return self._rig.world.enclave.take(bid, self._caller)
+
+    async def decide(self, order: EndorsedQuery, published: Sequence[SealedBid] = ()) -> Recorded:
+        with self._rig.changed:
+            self._rig.turn()
+            return self._rig.world.enclave.decide(order, published)
+
+
+class QuickProver:
+    """Stands for the prover's process where proofs are not what is tested; the world's contract takes what it makes."""
+
+    async def load(self) -> None:
+        pass
+
+    def key_hash(self, circuit: str) -> bytes:
+        return DEVELOPMENT[circuit].hash
+
+    async def prove(self, locked: Locked) -> bytes:
+        return fake_proof(locked)
+
+
+class Rig:
+    """zone-a: dora is the drone; ann, bob and cid are vehicles."""
+
+    def __init__(self, folder: Path, world: ClaimWorld | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.world = world or ClaimWorld()
+        self.zone = self.world.zone
+        self.changed = threading.Condition(threading.RLock())
+        self.writes: list[tuple[str, str]] = []
+        """(account, function) of every transaction that committed."""
+        self.clock = FastClock(self)
+        self.port = 0
+        self.lines: list[str] = []
+        self.people = {name: getattr(self.world, name) for name in ("dora", "ann", "bob", "cid")}
+        self._journals: dict[str, Journal] = {}
+        self._began, self._started = self.world.now, time.monotonic()
+        self.money = {name: self.balance(name) for name in self.people}
+
+    def now_ms(self) -> int:
+        return self._began + int((time.monotonic() - self._started) * 1000 * SPEED)
+
+    def turn(self) -> None:
+        self.world.wait_until(self.now_ms())
+
+    def balance(self, name: str) -> int:
+        with self.changed:
+            return self.world.money(self.people[name])
+
+    def gain(self, name: str) -> int:
+        """What somebody has more than at the start."""
+        return self.balance(name) - self.money[name]
+
+    def party(self, name: str, hook: Hook = no_hook) -> Party:
+        who = self.people[name]
+        return Party(Identity(who.mspid, who.certificate, who.key), MemoryLedger(self, who, hook))
+
+    def journal(self, name: str, hook: Hook = no_hook) -> Journal:
+        self._journals[name] = Journal(self.folder / f"{name}.journal", hook)
+        return self._journals[name]
+
+    def kill(self, name: str) -> None:
+        """A journal as a killed process leaves it."""
+        self._journals.pop(name).close()
+
+    def work(self, count: int = 2, seed: int = 5, batches: Batches = SMALL) -> list[Work]:
+        rng = np.random.default_rng(seed)
+        return [draw_work(rng, number, batches) for number in range(1, count + 1)]
+
+    def drone(self, hook: Hook = no_hook, kind: type[Auctioneer] = Auctioneer, **options: Any) -> Auctioneer:
+        party = self.party("dora", hook)
+        chosen: dict[str, Any] = {
+            "spans": SPANS,
+            "sample": 1.0,
+            "disputable": False,
+            "dwell": lambda accounts: dict.fromkeys(accounts, 600_000),
+        } | options
+        return kind(
+            party, NearEnclave(self, party.account), ("127.0.0.1", 1), self.journal("dora", hook),
+            clock=self.clock, told=self.lines.append, **chosen,
+        )  # fmt: skip
+
+    def vehicle(self, name: str, hook: Hook = no_hook, kind: type[Bidder] = Bidder, **options: Any) -> Bidder:
+        unit = {"ann": 60, "bob": 90, "cid": 120}[name]
+        policy = Policy(free=8_000 * MEGA, resource=(1_500 * MEGA, 2_000 * MEGA), unit_cost=unit)
+        chosen: dict[str, Any] = {"policy": policy, "rng": np.random.default_rng(1), "prover": QuickProver()} | options
+        return kind(
+            self.party(name, hook), journal=self.journal(name, hook), clock=self.clock,
+            told=lambda line: self.lines.append(f"{name}: {line}"),
+            enclave=lambda host, port, identity, peers: NearEnclave(self, identity.account), **chosen,
+        )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def flying(self, hook: Hook = no_hook, **options: Any) -> AsyncIterator[Auctioneer]:
+        """The drone, listening while the block runs."""
+        drone = self.drone(hook, **options)
+        try:
+            self.port = await drone.start("127.0.0.1", self.port)
+            yield drone
+        finally:
+            await drone.stop()
+            self.kill("dora")
+
+    @contextlib.asynccontextmanager
+    async def driving(self, *names: str, **options: Any) -> AsyncIterator[list[Bidder]]:
+        """Vehicles that bid while the block runs."""
+        vehicles = [self.vehicle(name, **options) for name in names]
+        looking = []
+        try:
+            for vehicle in vehicles:
+                await vehicle.start()
+                looking.append(asyncio.create_task(vehicle.look(("127.0.0.1", self.port))))
+            yield vehicles
+        finally:
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
+            for name, vehicle in zip(names, vehicles, strict=True):
+                await vehicle.stop()
+                self.kill(name)
+
+    def books_balance(self) -> None:
+        with self.changed:
+            self.world.books_balance()
+
+
+def peers_of(rig: Rig) -> PeerBook:
+    return rig.party("dora").peers()
