@@ -8,6 +8,7 @@ def figures() -> dict[str, Figure]:
     from zoneshare_benchmarks import (
         channels,
         chunks,
+        epow_feed,
         epow_system,
         epow_verify,
         opening,
@@ -32,6 +33,7 @@ def figures() -> dict[str, Figure]:
         *wire_tls.FIGURES,
         *epow_verify.FIGURES,
         *epow_system.FIGURES,
+        *epow_feed.FIGURES,
         *seal_safe.FIGURES,
     ]
     return {figure.name: figure for figure in parts}

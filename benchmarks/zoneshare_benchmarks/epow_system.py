@@ -1,4 +1,4 @@
-"""The system's figures: a busy miner's useful share, and how many miners one coordinator can feed.
+"""The system's figure: a busy miner's useful share.
 
 Real processes on a real development network: the miner in one process, coordinator, ledger and source in others.
 """
@@ -43,10 +43,12 @@ class Site:
             raise LedgerFailed(f"zoneshare {words[0]}: {done.stderr.strip()}")
         return json.loads(done.stdout) if "--json" in words else None
 
-    def start(self, *words: str, ready: str = "", core: int | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, ready: str = "", core: int | None = None, module: str = "zoneshare"
+    ) -> subprocess.Popen[str]:
         """Start (on one core), and wait for ``ready`` in what it prints."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "zoneshare", *words],
+            [sys.executable, "-m", module, *words],
             cwd=self.folder,
             env=self.env,
             stdout=subprocess.PIPE,
@@ -63,8 +65,8 @@ class Site:
                 break
         return process
 
-    def set_up(self, *miners: str, **rules: object) -> int:
-        """The coordinator's port."""
+    def set_up(self, *miners: str, module: str = "zoneshare", **rules: object) -> int:
+        """The coordinator's port. ``module``: what runs as its command."""
         self.start("network", "up", "--dir", "net", "--port", "0", ready="ready")
         self.run("zones", "init", "--network", "net")
         for name in ("cora", "sue", *miners):
@@ -73,7 +75,9 @@ class Site:
         options = {"block-time": 300, "draws": 100_000, "max-claim": 100_000, **rules}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self.run("coordinator", "init", "cora", "--network", "net", "--basic-size", str(self.basic), *words)
-        serving = self.start("coordinator", "serve", "cora", "--port", "0", "--json", "--patience", "600", ready="{")
+        serving = self.start(
+            "coordinator", "serve", "cora", "--port", "0", "--json", "--patience", "600", ready="{", module=module
+        )
         self.coordinator = serving.pid
         text = "{" + "".join(serving.stdout.readline() for _ in range(3)) if serving.stdout else "{}"
         port: int = json.loads(text)["port"]
@@ -134,12 +138,6 @@ def useful_share(basic: int) -> Sample:
     return Sample(parts["product_s"] / parts["busy_s"], parts)
 
 
-def coordinator_miners() -> Sample:
-    """Miners that one core of a coordinator feeds: a miner's time for a task / the coordinator's processor time."""
-    parts = busy_miner(1000)
-    return Sample(parts["busy_s"] / parts["coordinator_s"], parts)
-
-
 FIGURES = [
     Figure(
         f"epow.useful_share.{basic}",
@@ -152,14 +150,3 @@ FIGURES = [
     )
     for basic, goal in ((500, 0.87), (1000, 0.93))
 ]
-FIGURES.append(
-    Figure(
-        "epow.coordinator.miners",
-        "miners at 1000 x 1000 that one core of a coordinator feeds, from measured costs",
-        "miners",
-        "higher",
-        coordinator_miners,
-        goal=20,
-        runs=3,
-    )
-)

@@ -1,0 +1,196 @@
+"""How many miners one core of a coordinator feeds: real coordinator, ledger, source and connections; miners that know.
+
+The second matrix is made of permutations, so that a miner here has each run's sum without its products, and the
+coordinator is asked as fast as it can answer: its processor time for each nsub-task stands against a real miner's.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from statistics import median
+from unittest.mock import patch
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from zoneshare.cli.epow_roles import Party, party
+from zoneshare.epow.messages import EPOW, Done, Fetch, Mine, Piece, Run, Taken, Welcome, Work
+from zoneshare.trade.wire import Connection, connect
+from zoneshare_benchmarks.epow_system import Site, site
+from zoneshare_benchmarks.figure import Figure, Sample
+from zoneshare_protocols.codec import digest
+from zoneshare_protocols.epow.exact import Int8, Int32
+from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.layout import Layout
+from zoneshare_protocols.epow.records import RunResult
+from zoneshare_protocols.epow.work import Worker
+from zoneshare_protocols.errors import LedgerFailed
+
+BASIC = 1000
+SHAPE = (8, 32, 8)
+"""Blocks along rows, inner side and columns: 2,048 nsub-tasks, 64 runs."""
+MINERS = 2
+CLAIM = 600
+HASH = bytes(32)
+
+
+class Known:
+    """The task, and its runs' sums without a product."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(1)
+        rows, inner, columns = SHAPE
+        self.layout = Layout(rows * BASIC, inner * BASIC, columns * BASIC, BASIC)
+        self.left: Int8 = rng.integers(-127, 128, (rows * BASIC, inner * BASIC), dtype=np.int8)
+        self.places = {(k, c): rng.permutation(BASIC) for k in range(inner) for c in range(columns)}
+        self.right: Int8 = np.zeros((inner * BASIC, columns * BASIC), np.int8)
+        for (k, c), place in self.places.items():
+            self.right[k * BASIC + place, c * BASIC + np.arange(BASIC)] = 1
+
+    def sum(self, run: int) -> Int32:
+        at = self.layout.run(run)
+        row = self.left[at.row * BASIC : (at.row + 1) * BASIC]
+        total: Int32 = np.zeros((BASIC, BASIC), np.int32)
+        for k in range(at.inner, at.inner + at.count):
+            total += np.take(row[:, k * BASIC : (k + 1) * BASIC], self.places[k, at.column], axis=1)
+        return total
+
+
+class Feeder:
+    """A miner as the coordinator sees it, that never waits for a product."""
+
+    def __init__(self, me: Party, known: Known) -> None:
+        self._me, self._known = me, known
+        self._seen: set[bytes] = set()
+        self._runs: list[tuple[Run, set[bytes]]] = []
+        self.bytes = 0
+        self.refused = ""
+
+    async def run(self, address: tuple[str, int]) -> None:
+        """Until it is cancelled, or refused."""
+        await asyncio.to_thread(self._me.mining.register, 0)
+        line = await connect(*address, self._me.identity, self._me.peers, EPOW)
+        await line.send(Mine(CLAIM * 10))
+        await line.receive(Welcome)
+        while not self.refused:
+            for message in await line.receive_many(600):
+                await self._heard(line, message)
+
+    async def _heard(self, line: Connection, message: object) -> None:
+        match message:
+            case Work():
+                for run in message.runs:
+                    lacking = {*run.left, *run.right} - self._seen
+                    asked = {hash for _, waits in self._runs for hash in waits}
+                    self._runs.append((run, lacking))
+                    if lacking - asked:
+                        await line.send(Fetch(tuple(lacking - asked)))
+            case Piece():
+                self.bytes += len(message.cells)
+                if message.offset + len(message.cells) == message.total:
+                    self._seen.add(message.hash)
+                    for _, waits in self._runs:
+                        waits.discard(message.hash)
+            case Taken():
+                self.refused = message.why
+        while self._runs and not self._runs[0][1]:
+            assignment = self._runs.pop(0)[0].assignment
+            total = await asyncio.to_thread(self._known.sum, assignment.run)
+            result = RunResult(digest(assignment), (HASH,) * assignment.count, matrix_hash(total))
+            await line.send(Done(assignment, result, total.tobytes()))
+
+
+def fed() -> dict[str, float]:
+    """Processor seconds of the coordinator for a whole task, its matrices and its result included."""
+    known = Known()
+    with site(BASIC) as at:
+        names = [f"ann{number}" for number in range(MINERS)]
+        port = at.set_up(*names)
+        for name, matrix in (("A", known.left), ("B", known.right)):
+            np.save(at.folder / f"{name}.npy", matrix)
+        with patch.dict(os.environ, at.env):
+            return asyncio.run(_feed(at, names, port, known))
+
+
+async def _feed(at: Site, names: list[str], port: int, known: Known) -> dict[str, float]:
+    coordinator = psutil.Process(at.coordinator)
+    before, began = _cpu(coordinator), time.perf_counter()
+    opened = [party(Path(at.env["ZONESHARE_HOME"]) / name) for name in names]
+    feeders = [Feeder(each.__enter__(), known) for each in opened]
+    running = [asyncio.create_task(feeder.run(("127.0.0.1", port))) for feeder in feeders]
+    words = ("multiply", "A.npy", "B.npy", "C.npy", "--device", "sue", "--coordinator", f"127.0.0.1:{port}", "--json")
+    try:
+        asking = asyncio.create_task(asyncio.to_thread(at.run, *words))
+        done, _ = await asyncio.wait([asking, *running], return_when=asyncio.FIRST_COMPLETED)
+        if asking not in done:
+            raise LedgerFailed(f"a miner ended: {[feeder.refused for feeder in feeders]}")
+        asking.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for each in opened:
+            each.__exit__(None, None, None)
+    spent = _cpu(coordinator) - before
+    nsubs = known.layout.nsubs
+    loop, product = await asyncio.to_thread(loop_seconds)
+    return {
+        "miners": loop * nsubs / spent,
+        "coordinator_ms": spent / nsubs * 1e3,
+        "loop_ms": loop * 1e3,
+        "product_ms": product * 1e3,
+        "nsubs": nsubs,
+        "sent_mb": sum(feeder.bytes for feeder in feeders) / 1e6,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def loop_seconds(loops: int = 16) -> tuple[float, float]:
+    """Processor seconds of a miner's bare loop at 1000 x 1000 (product, cast, hash, sum), and of its product."""
+    rng = np.random.default_rng(2)
+    left, right = rng.integers(-127, 128, (2, BASIC, BASIC), dtype=np.int8)
+    products = []
+
+    def matmul(a: NDArray[np.float32], b: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        start = time.thread_time()
+        np.matmul(a, b, out=out)
+        products.append(time.thread_time() - start)
+
+    def drawn(*_: object) -> None:
+        pass
+
+    with threadpool_limits(1):
+        worker = Worker(BASIC, matmul)
+        worker.run([(left, right)], drawn)
+        products.clear()
+        began = time.thread_time()
+        worker.run([(left, right)] * loops, drawn)
+        spent = time.thread_time() - began
+    return spent / loops, median(products)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def coordinator_miners() -> Sample:
+    """Miners at work on runs of their claims that one core feeds."""
+    parts = fed()
+    return Sample(parts["miners"], parts)
+
+
+FIGURES = [
+    Figure(
+        "epow.coordinator.miners",
+        "miners at 1000 x 1000 that one core of a coordinator feeds: a miner's processor time / the coordinator's",
+        "miners",
+        "higher",
+        coordinator_miners,
+        goal=20,
+        runs=1,
+    )
+]
