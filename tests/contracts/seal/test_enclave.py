@@ -208,6 +208,19 @@ def test_a_bid_that_the_host_did_not_take_is_on_the_ledger(one: Round) -> None:
     one.record(one.decide((published,)))
 
 
+def test_a_bidder_that_forgot_its_first_bid_goes_on_by_the_ledger(one: Round) -> None:
+    """Killed between enclave and ledger, it seals anew: the bid whose hash is on the ledger counts."""
+    world, ann = one.world, one.world.ann
+    forgotten = seal_bid(bid_for((1, 700)), one.notice, one.quote, ann.account)
+    world.enclave.take(forgotten, ann.account)
+    sealed = one.bid(ann, bid_for((1, 100)), deliver=False)
+    with pytest.raises(AlreadyExists):
+        world.enclave.take(sealed, ann.account)
+    through(one, ann)
+    found = one.decide((sealed,))
+    assert [award.task for award in found.result.outcome.awards] == [1]
+
+
 def test_a_bid_of_who_takes_no_part_is_not_opened(one: Round) -> None:
     world = one.world
     one.bid(world.ann, bid_for((1, 100)))
