@@ -1,47 +1,69 @@
 """SEAL's tables and figures, as its own benchmarks make them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from zoneshare_benchmarks import seal_growth
+from zoneshare_benchmarks import seal_economics, seal_figures, seal_growth, seal_runs
 from zoneshare_benchmarks.report.page import Part, Picture, Section, Table, Text
 from zoneshare_benchmarks.report.pictures import png
 from zoneshare_benchmarks.report.steps import Mode, Step
-from zoneshare_benchmarks.seal_plots import Picture as Drawing
+from zoneshare_benchmarks.seal_figures import Chapter
 from zoneshare_benchmarks.seal_plots import draw
-from zoneshare_benchmarks.seal_table import Table as SealTable
+from zoneshare_benchmarks.seal_prover import proofs
 
+TITLE = "SEAL"
 GROWTH = "Growth: auctions"
+QUICK_SECONDS = (15.0, 20.0, 5.0, 12.0, 5.0)
+"""What the simulated chapters take, in their order."""
 
 
-def steps() -> Sequence[Step]:
-    """Growth of the auction; the chapters of SEAL's own report."""
-    return [Step("seal-growth", GROWTH, _growth, 30)]
+def steps(full: bool) -> Sequence[Step]:
+    """In full mode all of the paper's tables and figures, measured together; else Table V and what is simulated."""
+    growth = Step("seal-growth", GROWTH, _growth, 5)
+    if full:
+        return [Step("seal-paper", TITLE, _paper, 900), growth]
+    simulated = [
+        Step(f"seal-simulated-{number}", TITLE, partial(_simulated, number), seconds)
+        for number, seconds in enumerate(QUICK_SECONDS)
+    ]
+    return [Step("seal-table-5", TITLE, _table_5, 50), *simulated, growth]
+
+
+def _paper(_: Mode) -> Section:
+    with proofs() as made:
+        chapters = seal_figures.measured(made, [], lambda _: None)
+        return Section(TITLE, [part for each in chapters for part in parts(each)])
+
+
+def _table_5(_: Mode) -> Section:
+    """The paper's two auctions, over the real contracts, every proof made."""
+    with proofs() as made:
+        small, large = (seal_runs.run_whole(size, made) for size in (seal_runs.SIZES[0], seal_runs.SIZES[-1]))
+    table = seal_runs.table_5(small, large)
+    more = Text("Tables III and VI to VIII and Figs. 5, 6 and 8: in full mode, or by zoneshare bench seal.")
+    return Section(TITLE, [*parts(Chapter(lambda: table)), more])
+
+
+def _simulated(number: int, _: Mode) -> Section:
+    chapters = list(seal_figures.economics([], seal_economics.Overhead(0, 0, 0)))
+    return Section(TITLE, list(parts(chapters[number])))
 
 
 def _growth(mode: Mode) -> Section:
     """To 1,000 bidders and 100 tasks in full mode."""
     few = ((10, 30, 100, 300), (10, 30), 1)
     found = seal_growth.auction_growth() if mode.full else seal_growth.auction_growth(*few)
-    return section(GROWTH, found.table(), None)
+    return Section(GROWTH, list(parts(Chapter(found.table))))
 
 
-def section(title: str, table: SealTable, drawing: Drawing | None) -> Section:
-    """One table of SEAL's, and its picture."""
-    parts: list[Part] = [Text(table.title)]
-    if drawing is not None:
+def parts(chapter: Chapter) -> Iterable[Part]:
+    """A chapter as the page has it."""
+    table = chapter.make()
+    if chapter.picture is not None:
         with TemporaryDirectory() as folder:
-            parts.append(Picture(png(draw(table, drawing, Path(folder)).read_bytes()), table.title))
-    parts += [Table(table.columns, table.rows), Text(table.note)]
-    return Section(title, parts)
-
-
-def chapter(title: str, make: Callable[[], SealTable], drawing: Drawing | None, seconds: float) -> Step:
-    """A chapter of SEAL's report as a step."""
-    return Step(title, "SEAL", partial(_chapter, make, drawing), seconds)
-
-
-def _chapter(make: Callable[[], SealTable], drawing: Drawing | None, _: Mode) -> Section:
-    return section("SEAL", make(), drawing)
+            yield Picture(png(draw(table, chapter.picture, Path(folder)).read_bytes()), table.title)
+    rows = tuple(tuple(f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row) for row in table.rows)
+    yield Table(table.columns, rows, table.title)
+    yield Text(table.note)

@@ -25,15 +25,15 @@ class Step:
     seconds: float
 
 
-def steps() -> Sequence[Step]:
-    """All, in the order they are run: what the papers show first."""
+def steps(full: bool) -> Sequence[Step]:
+    """All of a mode, in the order they are run: what the papers show first."""
     from zoneshare_benchmarks.report import epow_part, figures_part, growth_part, rounds_part, seal_part, twolayer_part
 
     return [
         *twolayer_part.STEPS,
         *epow_part.STEPS,
         *rounds_part.STEPS,
+        *seal_part.steps(full),
         *growth_part.STEPS,
-        *seal_part.steps(),
         *figures_part.steps(),
     ]

@@ -107,7 +107,7 @@ def report_(
     """
     from zoneshare_benchmarks.report import steps, whole
 
-    known = {step.name: step for step in steps.steps()}
+    known = {step.name: step for step in steps.steps(full)}
     for name in only or ():
         if name not in known:
             raise Misuse(f"no step is called {name!r}; there are {', '.join(known)}")

@@ -98,7 +98,8 @@ def test_a_report_is_neither_overwritten_nor_mixed(tmp_path: Path) -> None:
         whole.begin(tmp_path, Mode(full=True), resume=True)
 
 
-def test_every_step_has_a_name_of_its_own() -> None:
-    names = [each.name for each in steps()]
+@pytest.mark.parametrize("full", [False, True])
+def test_every_step_has_a_name_of_its_own(full: bool) -> None:
+    names = [each.name for each in steps(full)]
     assert len(set(names)) == len(names)
     assert {"two-layer-table-1", "two-layer-fig-5", "epow-figures", "growth-devices", "city"} <= set(names)
