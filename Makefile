@@ -22,7 +22,7 @@ demo: setup ## watch a file being sold between two zones, and four frauds fail (
 	@$(RUN)/zoneshare demo $(if $(FILE),--file "$$FILE")
 
 network: setup ## start the real network of docker-compose.yaml and set it up (needs Docker; see docs/real-network.md)
-	@docker compose up --detach --build
+	@docker compose up --detach --build || { docker compose logs --no-log-prefix prepare; exit 1; }
 	@docker compose logs --follow --no-log-prefix setup
 	@$(RUN)/zoneshare network status --dir fabric
 

@@ -26,7 +26,7 @@ class DiscoveryRefused(LedgerFailed):
 class Discovery:
     """What the peer ``node`` knows of the network whose ``nodes`` are these.
 
-    A real peer also asks for the hash of the client's TLS certificate; ours asks clients for no certificate.
+    A real peer that asks clients for certificates also wants their hash in the request; ours does not compare it.
     """
 
     def __init__(self, network: EmbeddedNetwork, node: Node, nodes: Sequence[Node]) -> None:
