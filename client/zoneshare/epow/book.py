@@ -17,9 +17,11 @@ from zoneshare.trade.journal import CrashPoint, Entry, Journal
 from zoneshare_protocols.codec import Count, Digest, Key32, Record
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
-from zoneshare_protocols.epow.records import Task
+from zoneshare_protocols.epow.records import RunResult, Task
 
 TASK, RUN, STEP, BATCH = "epow-task", "epow-run", "epow-step", "epow-batch"
+RESULT = "epow-result"
+"""What was committed to for a run: kept for inquiry until the task is settled."""
 
 
 class KeptTask(Record, frozen=True, tag="zoneshare/epow-kept-task/1"):
@@ -64,7 +66,7 @@ class Book:
 
     def forget(self, task: bytes) -> None:
         """The source has its result, or it was withdrawn."""
-        self._journal.write(Entry(TASK, task.hex(), None))
+        self._journal.write(Entry(TASK, task.hex(), None), *self._journal.deletions(RESULT, f"{task.hex()}/"))
         shutil.rmtree(self._task_folder(task), ignore_errors=True)
 
     def save_matrix(self, task: bytes, name: str, matrix: NDArray[Any]) -> None:
@@ -86,10 +88,10 @@ class Book:
         """The verified runs of a sub-task."""
         return [kept for _, kept in self._journal.scan(RUN, RunDone, f"{task.hex()}/{sub_task:03}/")]
 
-    def add_runs(self, runs: list[tuple[RunDone, Int32]]) -> None:
+    def add_runs(self, runs: list[tuple[RunDone, RunResult, Int32]]) -> None:
         """Keep verified sums and the steps that pay for them; on the disk when this returns."""
-        files = {(done.task, done.sub_task) for done, _ in runs}
-        for done, total in runs:
+        files = {(done.task, done.sub_task) for done, _, _ in runs}
+        for done, _, total in runs:
             with self._sums(done.task, done.sub_task).open("r+b") as file:
                 file.seek(done.run * total.nbytes)
                 file.write(total.data)
@@ -97,8 +99,9 @@ class Book:
             with self._sums(task, sub_task).open("rb") as file:
                 os.fdatasync(file.fileno())
         entries = []
-        for done, _ in runs:
-            entries.append(Entry.of(RUN, _run_key(done.task, done.sub_task, done.run), done))
+        for done, result, _ in runs:
+            key = _run_key(done.task, done.sub_task, done.run)
+            entries += [Entry.of(RUN, key, done), Entry.of(RESULT, key, result)]
             entries.append(self._step(done))
         self._journal.write(*entries)
 
@@ -116,6 +119,10 @@ class Book:
     def find_run(self, task: bytes, sub_task: int, run: int) -> RunDone | None:
         """A verified run of the sub-task at work."""
         return self._journal.get(RUN, _run_key(task, sub_task, run), RunDone)
+
+    def find_result(self, task: bytes, sub_task: int, run: int) -> RunResult | None:
+        """What was committed to for a verified run of a task that is not settled."""
+        return self._journal.get(RESULT, _run_key(task, sub_task, run), RunResult)
 
     def steps(self) -> list[tuple[str, Step]]:
         """(key, step) that wait to be recorded, in order."""

@@ -6,6 +6,7 @@ run in one thread beside it. What it has answered to is on the disk (:class:`~zo
 
 import asyncio
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,24 @@ from zoneshare.epow.desk import Desk, Seat
 from zoneshare.epow.intake import Intake
 from zoneshare.epow.job import Job, run_done, total_of
 from zoneshare.epow.ledger import Mining
-from zoneshare.epow.messages import EPOW, Bring, Done, Fetch, Mine, Prove, Proven, Run, Taken, Verified, Welcome, Work
+from zoneshare.epow.messages import (
+    EPOW,
+    Bring,
+    Done,
+    Fetch,
+    Inquire,
+    Inquired,
+    Mine,
+    Prove,
+    Proven,
+    Reveal,
+    Revealed,
+    Run,
+    Taken,
+    Verified,
+    Welcome,
+    Work,
+)
 from zoneshare.epow.recorder import Recorder
 from zoneshare.epow.session import Session
 from zoneshare.identity import Identity
@@ -40,6 +58,8 @@ PATIENCE_S = 60.0
 GRACE_S = 5.0
 """A miner that lost its connection keeps its runs so long."""
 TICK_S = 0.5
+SAMPLE_PPM = 10_000
+"""Runs of a million of which a single result is revealed; of the sums, all are checked."""
 
 Event = Callable[[], Awaitable[None]]
 R = TypeVar("R")
@@ -57,9 +77,10 @@ class Coordinator:
         *,
         patience: float = PATIENCE_S,
         grace: float = GRACE_S,
+        sample: int = SAMPLE_PPM,
     ) -> None:
         self._mining, self._identity, self._peers, self._book = mining, identity, peers, book
-        self._patience, self._grace = patience, grace
+        self._patience, self._grace, self._sample = patience, grace, sample
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._worker = ThreadPoolExecutor(1, "epow-verify")
         self._recorder = Recorder(mining, book, self._refused)
@@ -135,6 +156,11 @@ class Coordinator:
                     session.put(hash)
             case Done() if session.seat is not None:
                 await self._result(session, session.seat, message)
+            case Revealed() if session.seat is not None:
+                await self._revealed(session, session.seat, message)
+            case Inquire():
+                kept = await asyncio.to_thread(self._book.find_result, message.task, message.sub_task, message.run)
+                session.put(Inquired(kept))
             case Prove() if session.seat is not None:
                 # The answer waits for the ledger; results must not wait for it.
                 session.spawn(self._prove(session, message.assignment))
@@ -160,14 +186,38 @@ class Coordinator:
         if total is None:
             raise Malformed("a run's sum is b x b int32", bytes=len(message.sum))
         job = self._desk.jobs[assignment.task]
+        if not await self._passes(session, seat, assignment, partial(job.check, assignment, message.result, total)):
+            return
+        if secrets.randbelow(1_000_000) < self._sample:
+            nsub = assignment.first + secrets.randbelow(assignment.count)
+            session.asked[id] = (assignment, message.result, total, nsub)
+            session.put(Reveal(id, nsub))
+            return
+        self._post(lambda: self._done(seat, assignment, message.result, total))
+
+    async def _revealed(self, session: Session, seat: Seat, message: Revealed) -> None:
+        """A single result has come. Who never reveals it is too late with its run."""
+        asked = session.asked.pop(message.assignment, None)
+        single = total_of(message.cells, self._desk.zone.rules.basic)
+        if asked is None or single is None:
+            raise Malformed("not a result that was asked for", bytes=len(message.cells))
+        assignment, result, total, nsub = asked
+        job = self._desk.jobs.get(assignment.task)
+        if job is None or not self._desk.holds(seat, assignment):
+            session.put(Taken(message.assignment, "the run is not yours any more"))
+        elif await self._passes(session, seat, assignment, partial(job.check_single, assignment, result, nsub, single)):
+            self._post(lambda: self._done(seat, assignment, result, total))
+
+    async def _passes(self, session: Session, seat: Seat, assignment: Assignment, check: Callable[[], None]) -> bool:
+        """Whether a result passes a check, done beside the loop; who made a fake loses its runs."""
         try:
-            await self._beside(job.check, assignment, message.result, total)
+            await self._beside(check)
         except FakeResult as fake:
             log.warning("%s is caught: %s", seat.account, fake)
             self._post(lambda: self._caught(seat, assignment))
-            session.put(Taken(id, f"fake: {fake}"))
-            return
-        self._post(lambda: self._done(seat, assignment, message.result, total))
+            session.put(Taken(digest(assignment), f"fake: {fake}"))
+            return False
+        return True
 
     # What follows changes claims and holdings: one event after the other.
 
@@ -225,7 +275,7 @@ class Coordinator:
             if outbox is not None:
                 outbox.put(Taken(id, str(refused)))
             return
-        await asyncio.to_thread(self._book.add_runs, [(run_done(assignment, digest(result)), total)])
+        await asyncio.to_thread(self._book.add_runs, [(run_done(assignment, digest(result)), result, total)])
         await self._beside(job.merge, assignment.run, total)
         self.verified += assignment.count
         if outbox is not None:

@@ -40,6 +40,8 @@ class Finished(NamedTuple):
     assignment: Assignment
     result: RunResult
     sum: Int32
+    run: Run
+    """As it came: its blocks."""
 
 
 @dataclass
@@ -201,7 +203,7 @@ class Engine:
             self._gone.discard(key)
         if not gone:
             result = RunResult(digest(assignment), done.hashes, matrix_hash(done.total))
-            self._told(Finished(assignment, result, done.total))
+            self._told(Finished(assignment, result, done.total, run))
 
     def _draw(self, run: Run, position: int, result_hash: bytes) -> None:
         tip, assignment = self._tip, self._current.get(_key(run.assignment), run.assignment)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.messages import Run
-from zoneshare_protocols.epow.blocks import check_sum
+from zoneshare_protocols.epow.blocks import check_reveal, check_sum
 from zoneshare_protocols.epow.exact import Int8, Int32
 from zoneshare_protocols.epow.hashing import matrix_hash, result_hash
 from zoneshare_protocols.epow.layout import Run as Place
@@ -110,6 +110,12 @@ class Job:
         check_sum(result, total)
         if not self._check.check_run(self.layout.run(assignment.run), total):
             raise FakeResult("the sum is not the products'", run=assignment.run)
+
+    def check_single(self, assignment: Assignment, result: RunResult, nsub: int, revealed: Int32) -> None:
+        """Raises FakeResult unless a revealed nsub-result is what was committed to, and passes Freivalds."""
+        check_reveal(result, assignment, nsub, revealed)
+        if not self._check.check_nsub(nsub, revealed):
+            raise FakeResult("the revealed result is not the product", nsub_task=nsub)
 
     def merge(self, run: int, total: Int32) -> None:
         self._merger.add(run, total)

@@ -18,7 +18,7 @@ async def _bent(miner: Miner, finished: Finished) -> None:
     wrong = finished.sum.copy()
     wrong[0, 0] += 1
     result = RunResult(finished.result.assignment, finished.result.hashes, matrix_hash(wrong))
-    await _deliver(miner, Finished(finished.assignment, result, wrong))
+    await _deliver(miner, finished._replace(result=result, sum=wrong))
 
 
 if __name__ == "__main__":

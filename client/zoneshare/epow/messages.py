@@ -12,6 +12,8 @@ A miner::
                            <-  Verified, or Taken  (away: late, double, or after a fake)
     Prove                  ->                      a draw has won
                            <-  Proven
+                           <-  Reveal              a single nsub-result, now and then, before a run is verified
+    Revealed               ->
 
 A source::
 
@@ -20,6 +22,8 @@ A source::
     Piece...               ->
                            <-  Accepted
                            <-  Merged, Piece...    when it is done; Failed when values outgrow 64 bits
+    Inquire                ->                      anybody: what was committed to for a run
+                           <-  Inquired
 
 Either side may answer with Refuse, which ends the connection.
 """
@@ -112,6 +116,30 @@ class Proven(Record, frozen=True, tag="proven/1"):
     shown: Shown
 
 
+class Reveal(Record, frozen=True, tag="reveal/1"):
+    """Show the result of one nsub-task of a run that was sent."""
+
+    assignment: Digest
+    nsub: Count
+
+
+class Revealed(Record, frozen=True, tag="revealed/1"):
+    assignment: Digest
+    cells: Cells
+
+
+class Inquire(Record, frozen=True, tag="inquire/1"):
+    task: Digest
+    sub_task: Count
+    run: Count
+
+
+class Inquired(Record, frozen=True, tag="inquired/1"):
+    """None when the run is not verified, or its task was settled."""
+
+    result: RunResult | None
+
+
 class Bring(Record, frozen=True, tag="bring/1"):
     task: Task
 
@@ -141,6 +169,6 @@ class Failed(Record, frozen=True, tag="failed/1"):
 
 Message: Any = (
     Refuse | Mine | Welcome | Work | Fetch | Piece | Done | Verified | Taken | Prove | Proven
-    | Bring | Need | Accepted | Merged | Failed
+    | Reveal | Revealed | Inquire | Inquired | Bring | Need | Accepted | Merged | Failed
 )  # fmt: skip
 EPOW = Language(Message, MAX_FRAME)

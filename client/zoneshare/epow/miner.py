@@ -23,6 +23,8 @@ from zoneshare.epow.messages import (
     Piece,
     Prove,
     Proven,
+    Reveal,
+    Revealed,
     Run,
     Taken,
     Verified,
@@ -34,7 +36,8 @@ from zoneshare.ledger import EventStream
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, PeerGone, connect
 from zoneshare_protocols.codec import decode, digest
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.exact import multiply
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
 from zoneshare_protocols.epow.ledger import Mined, Shown
 from zoneshare_protocols.epow.records import Assignment, Tip
 from zoneshare_protocols.errors import DataCorrupt, LedgerFailed, NotAllowed, StaleTip, ZoneshareError
@@ -213,10 +216,24 @@ class Miner:
                     self.tally.verified += finished.assignment.count
             case Taken():
                 self._taken(message)
+            case Reveal():
+                await self._reveal(message)
             case Proven():
                 won = self._won.pop(message.assignment, None)
                 if won is not None:
                     await self._submit(won, message.shown)
+
+    async def _reveal(self, asked: Reveal) -> None:
+        """A single result that is asked for is computed anew: that is cheaper than keeping all of them."""
+        finished = self._sent.get(asked.assignment)
+        if finished is None:
+            return
+        position = asked.nsub - finished.assignment.first
+        if not 0 <= position < finished.assignment.count:
+            raise NotAllowed("the nsub-task is not in the run", nsub_task=asked.nsub)
+        blocks = (self._engine.blocks.small(side[position]) for side in (finished.run.left, finished.run.right))
+        result = await asyncio.to_thread(multiply, *blocks)
+        await self._send(Revealed(asked.assignment, bytes(matrix_bytes(result))))
 
     async def _work(self, work: Work) -> None:
         self._new_tip(work.tip)
@@ -262,8 +279,9 @@ class Miner:
         while self._waiting and not self._waiting[0][2]:
             run, scale, _ = self._waiting.pop(0)
             self._engine.add(run, scale)
-        waiting = {hash for run, _, _ in self._waiting for hash in (*run.left, *run.right)}
-        self._engine.blocks.trim(waiting | self._engine.needed())
+        runs = [*(run for run, _, _ in self._waiting), *(finished.run for finished in self._sent.values())]
+        kept = {hash for run in runs for hash in (*run.left, *run.right)}
+        self._engine.blocks.trim(kept | self._engine.needed())
 
     def _taken(self, taken: Taken) -> None:
         self.tally.taken.append(taken.why)
@@ -272,7 +290,7 @@ class Miner:
         self._waiting = [each for each in self._waiting if digest(each[0].assignment) != taken.assignment]
         self._engine.drop_digest(taken.assignment)
 
-    async def _send(self, message: Done | Fetch | Prove) -> None:
+    async def _send(self, message: Done | Fetch | Prove | Revealed) -> None:
         if self._connection is None or not self.tally.connected:
             return
         with contextlib.suppress(PeerGone):  # the reader sees it too, and connects again

@@ -10,6 +10,8 @@ from zoneshare.epow.messages import PIECE, Piece
 from zoneshare.trade.messages import Refuse
 from zoneshare.trade.wire import Connection
 from zoneshare_protocols.codec import Record
+from zoneshare_protocols.epow.exact import Int32
+from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.errors import ZoneshareError, to_wire
 
 IDLE_S = 24 * 3600.0
@@ -23,6 +25,8 @@ class Session:
     def __init__(self, connection: Connection, cells: Callable[[bytes], bytes | None]) -> None:
         self.connection = connection
         self.seat: Seat | None = None
+        self.asked: dict[bytes, tuple[Assignment, RunResult, Int32, int]] = {}
+        """Runs whose sum is right, and of which a single result is to be revealed: the nsub-task's id."""
         self._cells = cells
         self._out: asyncio.Queue[Record | bytes] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()

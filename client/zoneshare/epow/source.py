@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from zoneshare.epow.ledger import Mining
 from zoneshare.epow.matrices import Buffer, matrix_pieces, result_of
-from zoneshare.epow.messages import EPOW, Accepted, Bring, Failed, Merged, Need, Piece
+from zoneshare.epow.messages import EPOW, Accepted, Bring, Failed, Inquire, Inquired, Merged, Need, Piece
 from zoneshare.identity import Identity
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, PeerGone, connect
+from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.difficulty import MAX_STEP
 from zoneshare_protocols.epow.exact import Int64, as_integers
 from zoneshare_protocols.epow.ledger import MiningZone, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain, describe
-from zoneshare_protocols.epow.records import Task
+from zoneshare_protocols.epow.records import RunResult, Task
 from zoneshare_protocols.epow.surveillance import check_task
-from zoneshare_protocols.errors import FakeResult, NotAllowed, RuleBroken
+from zoneshare_protocols.errors import DataCorrupt, FakeResult, NotAllowed, NotFound, RuleBroken
 
 WAIT_S = 24 * 3600.0
 PAUSE_S = 0.5
@@ -83,6 +84,22 @@ class Source:
         for start in range(0, len(waiting), 100):
             await asyncio.to_thread(self._mining.accept, waiting[start : start + 100])
 
+    async def inquire(self, task: bytes, sub_task: int, run: int) -> RunResult:
+        """What was committed to for a verified run: the hash of every nsub-result, as the ledger has its digest.
+
+        Between products. Raises NotFound when the ledger has no such run, or the task was settled; DataCorrupt when
+        the coordinator shows another commitment.
+        """
+        recorded = await asyncio.to_thread(self._mining.run, task, sub_task, run)
+        connection = await self._connected()
+        await connection.send(Inquire(task, sub_task, run))
+        shown = (await connection.receive(Inquired)).result
+        if shown is None:
+            raise NotFound("the task is settled: its commitments are not kept", task=task.hex())
+        if digest(shown) != recorded.result:
+            raise DataCorrupt("the coordinator shows another commitment than the ledger names", run=run)
+        return shown
+
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
@@ -102,11 +119,7 @@ class Source:
                 await asyncio.sleep(PAUSE_S)
 
     async def _ask(self, offered: _Offered) -> Int64:
-        if self._connection is None:
-            self._connection = await connect(*self._address, self._identity, self._peers, EPOW)
-            if self._zone is not None and self._connection.peer.account != self._zone.coordinator:
-                raise NotAllowed("that is not the zone's coordinator", account=self._connection.peer.account)
-        connection, task = self._connection, offered.task
+        connection, task = await self._connected(), offered.task
         await connection.send(Bring(task))
         merged: Merged | None = None
         buffer = Buffer(bytes(32), 1)
@@ -126,6 +139,13 @@ class Source:
                         raise TaskFailed(message.error, task=task.id.hex())
                     case Accepted():
                         pass
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = await connect(*self._address, self._identity, self._peers, EPOW)
+            if self._zone is not None and self._connection.peer.account != self._zone.coordinator:
+                raise NotAllowed("that is not the zone's coordinator", account=self._connection.peer.account)
+        return self._connection
 
     async def _bring(self, connection: Connection, hashes: Sequence[bytes], offered: _Offered) -> None:
         by_hash = {info.hash: m for info, m in zip(offered.task.matrices, offered.matrices, strict=True)}

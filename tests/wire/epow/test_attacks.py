@@ -41,7 +41,7 @@ class Liar(Miner):
         wrong = finished.sum.copy()
         wrong[3, 5] += 1
         result = RunResult(finished.result.assignment, finished.result.hashes, matrix_hash(wrong))
-        await super()._finished(Finished(finished.assignment, result, wrong))
+        await super()._finished(finished._replace(result=result, sum=wrong))
 
 
 class Repeater(Miner):

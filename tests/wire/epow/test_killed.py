@@ -16,7 +16,7 @@ NSUBS = 3 * 4 * 4 + 3 * 4 * 2 * 3
 FEE = 100
 WRITES = {
     "a matrix", "a batch on the ledger",
-    "epow-task", "epow-step", "epow-run, epow-step", "epow-batch, epow-step", "epow-batch",
+    "epow-task", "epow-step", "epow-result, epow-run, epow-step", "epow-batch, epow-step", "epow-batch",
     "epow-run, epow-task", "epow-run, epow-step, epow-task",
 }  # fmt: skip
 
