@@ -10,7 +10,6 @@ The library decrypts without the Chinese remainder theorem, which would make it 
 """
 
 import secrets
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from tno.mpc.encryption_schemes.paillier import Paillier, PaillierCiphertext
-from tno.mpc.encryption_schemes.templates import TooLittleRandomnessWarning
+from tno.mpc.encryption_schemes.utils import pow_mod
 
 from zoneshare_benchmarks.seal_cost import Bill
 from zoneshare_benchmarks.seal_garbled import (
@@ -57,9 +56,13 @@ class Keys:
 
     @cached_property
     def scheme(self) -> Paillier:
-        # The library would have randomness made beforehand; here making it is part of the cost.
-        warnings.simplefilter("ignore", TooLittleRandomnessWarning)
         return Paillier.from_security_parameter(key_length=self.bits)
+
+    def seal(self, value: int) -> int:
+        """A ciphertext as it is sent. The library's own randomness is meant to be made beforehand; here it counts."""
+        public, made = self.scheme.public_key, self.scheme.unsafe_encrypt(value)
+        made.apply_randomness(pow_mod(secrets.randbelow(public.n - 1) + 1, public.n, public.n_squared))
+        return int(made.peek_value())
 
     @property
     def ciphertext(self) -> int:
@@ -120,12 +123,11 @@ class Armor:
         return seats[first], critical - (opened[first][1] - masks[first][1])
 
     def _seal(self, seat: int, one: Candidate | None) -> tuple[PaillierCiphertext, PaillierCiphertext]:
-        scheme = self.keys.scheme
         parts = (NONE, 0) if one is None else (one.price, one.energy_term)
         with self.bill.timed(INIT, seat):
-            sent = [scheme.encrypt(part).get_value() for part in parts]
+            sent = [self.keys.seal(part) for part in parts]
         self.bill.phase(INIT).bytes += len(sent) * self.keys.ciphertext
-        price, term = (PaillierCiphertext(part, scheme) for part in sent)
+        price, term = (PaillierCiphertext(part, self.keys.scheme) for part in sent)
         return price, term
 
     def _least(self, blinded: Sequence[int], hides: Sequence[int], limit: int) -> tuple[int, int]:

@@ -11,6 +11,9 @@ from zoneshare_benchmarks.seal_cost import Bill, Phase
 from zoneshare_benchmarks.seal_path import CLAIM, COMMIT, EXCHANGE, PHASES
 from zoneshare_benchmarks.seal_prover import Proofs, proofs
 
+KEYS = Keys(512)
+"""Far too short for use, and quick."""
+
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Proofs]:
@@ -50,13 +53,13 @@ def test_a_whole_auction_has_the_transactions_of_every_phase(whole: seal_runs.Ru
 
 def test_the_tables_stand_on_the_same_bills(whole: seal_runs.Run) -> None:
     task = Bill({name: Phase({1: 0.5, "drone": 0.25}, 1, 2, 1000) for name in (COMMIT, EXCHANGE, CLAIM)})
-    (found,) = seal_compare.compare([whole], Keys(512), task)
+    (found,) = seal_compare.compare([whole], KEYS, task)
     assert found.bills["SEAL"] is whole.bill
     safe = found.bills["SAFE"]
     assert safe.phase(EXCHANGE).transactions == 2 * whole.sold
     assert safe.phase("init") is whole.bill.phase("init")
     pairs = len(whole.market.bidders) * len(whole.market.tasks)
-    assert found.bills["ARMOR"].phase("init").bytes == 2 * pairs * Keys(512).ciphertext
+    assert found.bills["ARMOR"].phase("init").bytes == 2 * pairs * KEYS.ciphertext
     six, seven = seal_compare.table_6([found]), seal_compare.table_7([found])
     assert {row[0] for row in six.rows} == {row[0] for row in seven.rows} == set(found.bills)
     joules = seal_compare.overhead(found, task)
