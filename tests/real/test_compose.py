@@ -1,6 +1,8 @@
 """docker-compose.yaml against the topology: it is what the command prints, and its parts fit each other."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from zoneshare_network.real import package
 from zoneshare_network.real.compose import TOPOLOGY, compose, document
 from zoneshare_network.real.site import Mode, Site
-from zoneshare_network.real.topology import Kind, parse, with_peer
+from zoneshare_network.real.topology import Kind, parse, with_peer, with_zone
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / TOPOLOGY).read_text()
@@ -26,6 +28,17 @@ def services() -> dict[str, Any]:
 def test_the_committed_file_is_made_from_the_committed_topology() -> None:
     assert (ROOT / "docker-compose.yaml").read_text() == compose(SHAPE)
     assert compose(parse(with_peer(TEXT, "Org1MSP"))) != compose(SHAPE)
+
+
+def test_the_file_is_valid_by_the_compose_specifications_schema(tmp_path: Path) -> None:
+    """The schema comes with check-jsonschema."""
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    text = compose(parse(with_zone(with_peer(TEXT, "Org1MSP"), "zone-x")))
+    for name, content in (("good.yaml", text), ("bad.yaml", text.replace("healthcheck:", "healthchecks:", 1))):
+        (tmp_path / name).write_text(content)
+        done = subprocess.run([*check, tmp_path / name], capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == (name == "good.yaml"), done.stdout
+    assert "'healthchecks' was unexpected" in done.stdout
 
 
 def test_every_node_is_a_service_and_every_service_a_node(services: dict[str, Any]) -> None:
