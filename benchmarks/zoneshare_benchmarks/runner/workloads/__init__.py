@@ -11,7 +11,7 @@ from zoneshare_benchmarks.runner.rates import Seat
 from zoneshare_benchmarks.runner.site import Site
 from zoneshare_protocols.errors import Misuse
 
-OWN = ("transfer", "query", "empty", "channel", "mining", "mixed")
+OWN = ("transfer", "query", "empty", "channel", "auction", "mining", "mixed")
 
 
 class Setting(NamedTuple):

@@ -1,0 +1,140 @@
+"""``auction``: a sealed auction from its notice to the commit, by honest parties with a simulated enclave.
+
+Arguments: ``drones`` (of each worker: so many auctions at a time, 4), ``bidders`` (3) and ``tasks`` (3) of each,
+``step`` (ms from one timer to the next, 2500), ``zone``. Two timers run out in each auction, so that it takes two steps
+at least; who is late is refused by the contract. Exchange and claims are not in it: ``zoneshare bench seal`` has them.
+"""
+
+import queue
+import random
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from msgspec.structs import replace
+
+from zoneshare.accounts import Accounts
+from zoneshare.gateway import now_ms
+from zoneshare.ledger import Ledger
+from zoneshare.seal.enclave import Enclave
+from zoneshare.seal.enclave_store import FolderStore
+from zoneshare.seal.ledger import Auctions
+from zoneshare.seal.platform import SimulatedPlatform, make_simulated_platform
+from zoneshare.seal.setup import set_up_auctions
+from zoneshare_benchmarks.runner.site import Person, Site
+from zoneshare_benchmarks.runner.workloads import Setting, number, zone
+from zoneshare_benchmarks.runner.workloads.people import at_once, issue, with_money
+from zoneshare_benchmarks.seal_markets import Market, market
+from zoneshare_benchmarks.seal_path import Drone, Vehicle, money_for
+from zoneshare_benchmarks.seal_zone import Clock, Meter, Zone
+from zoneshare_protocols.errors import RuleBroken
+from zoneshare_protocols.seal.bids import Notice
+from zoneshare_protocols.seal.deposits import bidder_deposit
+from zoneshare_protocols.seal.ledger import SealZone
+from zoneshare_protocols.seal.phases import Timers
+
+HOUR_MS = 3_600_000
+LATE_MS = 50
+"""Waited beyond a timer, for the peers' clocks."""
+_APPROVALS = 20
+
+
+class _Waits(Clock):
+    """The machine's time: what is set forward elsewhere is waited for here."""
+
+    def __call__(self) -> int:
+        return now_ms()
+
+    def pass_by(self, moment: int) -> None:
+        time.sleep(max(0, moment + LATE_MS - now_ms()) / 1e3)
+
+
+class _Live(Zone):
+    """A zone of the site, by the machine's time; nothing is counted."""
+
+    def __init__(self, folder: Path, site: Site, name: str) -> None:
+        self.folder, self.meter, self.clock = folder, Meter(), _Waits()
+        self._place, self._name = site, name
+
+    def admins(self) -> tuple[Ledger, ...]:
+        return self._place.admins(self._name)
+
+    def person(self, name: str, money: int) -> tuple[Person, Ledger]:
+        (made,) = with_money(self._place, self._name, 1, name)
+        ledger = made.ledger(self._name)
+        issue(self._place.issuer(self._name), made.account, money)
+        return made, ledger
+
+
+class _Seller(Drone):
+    """A drone with an enclave of its own on the worker's platform, and short timers."""
+
+    def __init__(self, live: Zone, platform: SimulatedPlatform, rules: SealZone, money: int, step: int) -> None:
+        self.zone, self.platform, self.rules, self._step = live, platform, rules, step
+        self.person, self.ledger = live.person("drone", money)
+        self.auctions = Auctions(self.ledger)
+        self.results = X25519PrivateKey.generate()
+        trust = Accounts(self.ledger).trust(Accounts(self.ledger).parameters.zone)
+        store = FolderStore(live.folder / "enclaves" / self.person.account)
+        self.enclave = Enclave(platform, trust, store, live.clock)
+
+    def notice(self, market: Market) -> Notice:
+        now, step = self.zone.clock(), self._step
+        timers = Timers(now + step, now + 2 * step, now + 3 * step, now + 4 * step, now + HOUR_MS, step)
+        return replace(super().notice(market), timers=timers)
+
+
+class SealedAuctions:
+    """Drones take turns; each has its own vehicles."""
+
+    def __init__(self, setting: Setting, arguments: dict[str, Any]) -> None:
+        self._setting = setting
+        self._zone = zone(arguments, setting)
+        self._count = number(arguments, "drones", 4)
+        self._step = number(arguments, "step", 2_500, least=100)
+        size = number(arguments, "bidders", 3), number(arguments, "tasks", 3)
+        self._market = market(np.random.default_rng(setting.seed), *size)
+        self._folder = TemporaryDirectory(prefix="zoneshare-auctions-")
+        self._free: queue.SimpleQueue[tuple[_Seller, list[Vehicle]]] = queue.SimpleQueue()
+
+    def prepare(self) -> None:
+        live = _Live(Path(self._folder.name), self._setting.site, self._zone)
+        root = make_simulated_platform(live.folder / "platform", datetime.now(UTC))
+        issuer = self._setting.site.issuer(self._zone)
+        trust = Accounts(issuer).trust(Accounts(issuer).parameters.zone)
+        platform = SimulatedPlatform(live.folder / "platform", trust)
+        for attempt in range(_APPROVALS):
+            try:
+                rules = set_up_auctions(live.admins(), platform.measurement, root)
+                break
+            except RuleBroken:
+                # Another worker's organisations approve at the same time.
+                if attempt == _APPROVALS - 1:
+                    raise
+                time.sleep(random.uniform(0.1, 0.5))
+        money = 1000 * money_for(self._market)
+        deposit = 1000 * bidder_deposit(self._market.tasks, self._market.terms)
+
+        def one(_: int) -> None:
+            seller = _Seller(live, platform, rules, money, self._step)
+            vehicles = [
+                Vehicle(each.seat, *live.person(f"vehicle{each.seat}", deposit), each) for each in self._market.bidders
+            ]
+            self._free.put((seller, vehicles))
+
+        at_once(one, range(self._count))
+
+    def transact(self, number: int) -> None:  # noqa: ARG002  # all are alike
+        seller, vehicles = self._free.get()
+        try:
+            seller.until_commit(self._market, vehicles)
+        finally:
+            self._free.put((seller, vehicles))
+
+
+def make(setting: Setting, arguments: dict[str, Any]) -> SealedAuctions:
+    return SealedAuctions(setting, arguments)
