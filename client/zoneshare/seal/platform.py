@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from zoneshare.identity import write_secret
+from zoneshare.identity import check_private, write_secret
 from zoneshare.seal.measurement import measure
 from zoneshare_protocols.errors import DataCorrupt, Misuse
 from zoneshare_protocols.seal.bids import Quote, SignedQuote
@@ -38,6 +38,7 @@ class SimulatedPlatform:
             key = load_pem_private_key((folder / KEY_FILE).read_bytes(), None)
         except (OSError, ValueError) as cause:
             raise Misuse(f"there is no simulated platform in {folder}") from cause
+        check_private(folder / KEY_FILE)
         if not isinstance(key, Ed25519PrivateKey):
             raise Misuse(f"the key in {folder} is no attestation key")
         self._key = key

@@ -10,7 +10,7 @@ from tests.contracts.seal.seal_world import DAY, STEP, SealWorld
 from tests.rules.seal.market import TERMS, task
 from tests.support.memory_identity import identity
 from tests.support.memory_world import ORGS, TOLERANCE, World, refused
-from zoneshare.seal.platform import SimulatedPlatform, make_simulated_platform
+from zoneshare.seal.platform import KEY_FILE, SimulatedPlatform, make_simulated_platform
 from zoneshare_protocols.errors import (
     AlreadyExists,
     BadProof,
@@ -209,4 +209,8 @@ def test_a_platform_is_made_once(world: SealWorld, tmp_path: Path) -> None:
     with pytest.raises(Misuse):
         make_simulated_platform(world.folder, datetime.datetime.now(datetime.UTC))
     with pytest.raises(Misuse):
+        SimulatedPlatform(tmp_path, world.trust)
+    make_simulated_platform(tmp_path, datetime.datetime.now(datetime.UTC))
+    (tmp_path / KEY_FILE).chmod(0o644)
+    with pytest.raises(Misuse, match="read by others"):
         SimulatedPlatform(tmp_path, world.trust)
