@@ -126,7 +126,7 @@ class Armor:
         parts = (NONE, 0) if one is None else (one.price, one.energy_term)
         with self.bill.timed(INIT, seat):
             sent = [self.keys.seal(part) for part in parts]
-        self.bill.phase(INIT).bytes += len(sent) * self.keys.ciphertext
+        self.bill.send(INIT, len(sent) * self.keys.ciphertext, 0)
         price, term = (PaillierCiphertext(part, self.keys.scheme) for part in sent)
         return price, term
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from zoneshare_benchmarks.seal_armor import Armor, Keys
 from zoneshare_benchmarks.seal_bidguard import BidGuard
-from zoneshare_benchmarks.seal_cost import Bill
+from zoneshare_benchmarks.seal_cost import Bill, Phase
 from zoneshare_benchmarks.seal_economics import Overhead
 from zoneshare_benchmarks.seal_markets import Market
 from zoneshare_benchmarks.seal_runs import PAPER_5, Run
@@ -67,8 +67,17 @@ def armor_bill(market: Market, keys: Keys) -> Bill:
 
 def safe_bill(one: Run, task: Bill) -> Bill:
     """SEAL's phases up to the result, and for each task sold what one task costs."""
-    shared = {name: phase for name, phase in one.bill.phases.items() if name not in task.phases}
-    return Bill(shared | {name: phase.times(one.sold) for name, phase in task.phases.items()})
+    found = Bill({name: phase for name, phase in one.bill.phases.items() if name not in task.phases})
+    for name, phase in task.phases.items():
+        for winner, count in enumerate(one.won, 1):
+            found.phase(name).add(_by(winner, phase).times(count))
+    return found
+
+
+def _by(winner: int, phase: Phase) -> Phase:
+    """The phase with this winner in the place of its only vehicle."""
+    seconds = {winner if isinstance(party, int) else party: spent for party, spent in phase.seconds.items()}
+    return Phase(seconds, phase.messages, phase.transactions, phase.bytes, phase.said)
 
 
 def overhead(compared: Compared, safe_task: Bill) -> Overhead:
@@ -116,7 +125,10 @@ def table_7(compared: Sequence[Compared]) -> Table:
     """Communication."""
     rows: list[tuple[Cell, ...]] = []
     for name in compared[0].bills:
-        rows.append((name, "here", *(one.bills[name].total(*COUNTED).bytes / 1000 for one in compared)))
+        totals = [one.bills[name].total(*COUNTED) for one in compared]
+        rows.append((name, "here", *(total.bytes / 1000 for total in totals)))
+        if totals[0].transactions:
+            rows.append((name, "without envelopes", *(total.said / 1000 for total in totals)))
         if name != "BidGuard, selected":
             rows.append((name, "the paper", *PAPER_KB[name.split(",")[0]]))
     return Table(

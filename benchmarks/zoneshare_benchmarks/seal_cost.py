@@ -21,6 +21,8 @@ class Phase:
     """Ledger transactions."""
     bytes: int = 0
     """Of all messages and transactions."""
+    said: int = 0
+    """Of that, what the parties have to say: messages and transactions' arguments, without Fabric's envelopes."""
 
     @property
     def work(self) -> float:
@@ -36,7 +38,16 @@ class Phase:
     def times(self, count: float) -> "Phase":
         """So many of the same, for the same parties."""
         seconds = {party: spent * count for party, spent in self.seconds.items()}
-        return Phase(seconds, round(self.messages * count), round(self.transactions * count), round(self.bytes * count))
+        counts = (round(one * count) for one in (self.messages, self.transactions, self.bytes, self.said))
+        return Phase(seconds, *counts)
+
+    def add(self, other: "Phase") -> None:
+        for party, spent in other.seconds.items():
+            self.seconds[party] = self.seconds.get(party, 0.0) + spent
+        self.messages += other.messages
+        self.transactions += other.transactions
+        self.bytes += other.bytes
+        self.said += other.said
 
 
 @dataclass
@@ -64,12 +75,14 @@ class Bill:
         found = self.phase(phase)
         found.messages += messages
         found.bytes += size
+        found.said += size
 
-    def submit(self, phase: str, size: int, transactions: int = 1) -> None:
-        """Transactions of ``size`` bytes in all."""
+    def submit(self, phase: str, size: int, said: int) -> None:
+        """A transaction of ``size`` bytes, with arguments of ``said`` bytes."""
         found = self.phase(phase)
-        found.transactions += transactions
+        found.transactions += 1
         found.bytes += size
+        found.said += said
 
     def total(self, *names: str) -> Phase:
         """The phases with these names added up; all of them without a name."""
@@ -77,11 +90,7 @@ class Bill:
         for name, phase in self.phases.items():
             if names and name not in names:
                 continue
-            for party, spent in phase.seconds.items():
-                whole.seconds[party] += spent
-            whole.messages += phase.messages
-            whole.transactions += phase.transactions
-            whole.bytes += phase.bytes
+            whole.add(phase)
         return whole
 
     def longest(self, *names: str) -> float:

@@ -33,11 +33,6 @@ class Exchange:
     def bill(self) -> Bill:
         return self.drone.meter.bill
 
-    @property
-    def sold(self) -> int:
-        """Tasks."""
-        return sum(len(chain) - 1 for chain in self.sale.chains.values())
-
     def run(self) -> None:
         """Every winner's results, its claim, and the refund."""
         winners = list(self.winners())

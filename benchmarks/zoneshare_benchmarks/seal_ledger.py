@@ -90,7 +90,9 @@ def table_8(tasks: Sequence[int] = (1, 5, 10, 50, 100, 1000)) -> Table:
         for count in tasks
     ]
     many = [row for row in rows if row[0] >= 5]
-    grows = [fit([[row[0]] for row in many], [row[column] for row in many]).exponents[0] for column in range(1, 6)]
+    grows = [
+        round(fit([[row[0]] for row in many], [row[column] for row in many]).exponents[0], 2) for column in range(1, 6)
+    ]
     exponents: tuple[Cell, ...] = ("exponent", *grows)
     return Table(
         "seal-table8",

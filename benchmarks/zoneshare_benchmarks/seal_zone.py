@@ -38,6 +38,8 @@ class Meter:
 
     bill: Bill = field(default_factory=Bill)
     phase: str = SETUP
+    said: int = 0
+    """Bytes of the arguments of the transaction under way."""
     delays: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Seconds from a submit to its commit, by function."""
 
@@ -70,7 +72,8 @@ class _Counted(InProcessTransport):
         self._meter = meter
 
     def submit(self, request: Any, timeout: float) -> Any:
-        self._meter.bill.submit(self._meter.phase, request.prepared_transaction.ByteSize())
+        size = request.prepared_transaction.ByteSize()
+        self._meter.bill.submit(self._meter.phase, size, self._meter.said)
         return super().submit(request, timeout)
 
 
@@ -83,6 +86,7 @@ class _Watched(GatewayLedger):
         """Transient data go to each organisation's endorser, and not on the ledger: messages."""
         for value in (transient or {}).values():
             self.meter.bill.send(self.meter.phase, len(value) * ENDORSERS, ENDORSERS)
+        self.meter.said = sum(map(len, args))
         start = perf_counter()
         done = super().submit(function, *args, transient=transient)
         self.meter.delays[function].append(perf_counter() - start)

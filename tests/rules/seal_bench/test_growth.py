@@ -40,6 +40,7 @@ def test_a_table_is_markdown_and_csv() -> None:
     assert table.markdown().splitlines() == [
         "## T", "", "note", "", "| a | b |", "|---|---|", "| 1 | 0.123 |", "| x, y | 12346 |",
     ]  # fmt: skip
+    assert "| \\|W\\| |" in Table("t", "T", ("a",), (("|W|",),)).markdown()
     assert table.csv() == 'a,b\n1,0.123\n"x, y",12346\n'
     with pytest.raises(Misuse):
         table.column("c")

@@ -57,6 +57,7 @@ def test_the_tables_stand_on_the_same_bills(whole: seal_runs.Run) -> None:
     assert found.bills["SEAL"] is whole.bill
     safe = found.bills["SAFE"]
     assert safe.phase(EXCHANGE).transactions == 2 * whole.sold
+    assert safe.phase(EXCHANGE).longest == pytest.approx(0.5 * max(whole.won) + 0.25 * whole.sold)
     assert safe.phase("init") is whole.bill.phase("init")
     pairs = len(whole.market.bidders) * len(whole.market.tasks)
     assert found.bills["ARMOR"].phase("init").bytes == 2 * pairs * KEYS.ciphertext
@@ -73,7 +74,8 @@ def test_sizes_that_were_measured_multiply_to_what_was_measured() -> None:
         return Bill({COMMIT: Phase(bytes=5000 + 300 * winners + 70 * tasks), CLAIM: Phase(bytes=4000 * winners)})
 
     market = seal_runs.draw((2, 2))
-    runs = [seal_runs.Run(market, commit(w, t), t, w) for w, t in ((3, 5), (10, 12), (20, 44))]
+    won = ((2, 2, 1), (2, 2, *[1] * 8), (25, *[1] * 19))
+    runs = [seal_runs.Run(market, commit(len(one), sum(one)), one) for one in won]
     single = Bill({COMMIT: Phase(bytes=5000 + 300 + 700), EXCHANGE: Phase(bytes=10 * 9000)})
     batched = Bill({EXCHANGE: Phase(bytes=12_000)})
     safe = Bill({COMMIT: Phase(bytes=4000), EXCHANGE: Phase(bytes=9000), CLAIM: Phase(bytes=4000)})
@@ -84,6 +86,16 @@ def test_sizes_that_were_measured_multiply_to_what_was_measured() -> None:
     assert found.safe_bytes(2, 20) == pytest.approx(40 * 17_000)
     shown = seal_ledger.payments(found)
     assert (np.array(shown.column("high: SEAL, batches")) < np.array(shown.column("high: SAFE"))).all()
+
+
+def test_a_comparison_has_its_goals_and_ratios() -> None:
+    comparison = seal_safe.Comparison(
+        *(Phase({"drone": s}, 0, n, size) for s, n, size in ((8, 40, 400), (2, 4, 40), (7, 22, 230)))
+    )
+    shown = seal_safe.table(comparison)
+    assert shown.column("batches / SAFE") == [0.1, 0.1, 0.25]
+    assert shown.column("SEAL / SAFE") == [0.55, 0.575, 0.875]
+    assert shown.column("goal") == [figure.goal for figure in seal_safe.FIGURES]
 
 
 def test_table_8_grows_with_the_tasks_but_for_commit_and_claim() -> None:
