@@ -9,6 +9,7 @@ def figures() -> dict[str, Figure]:
         channels,
         chunks,
         epow_feed,
+        epow_scale,
         epow_system,
         epow_verify,
         opening,
@@ -34,6 +35,7 @@ def figures() -> dict[str, Figure]:
         *epow_verify.FIGURES,
         *epow_system.FIGURES,
         *epow_feed.FIGURES,
+        *epow_scale.FIGURES,
         *seal_safe.FIGURES,
     ]
     return {figure.name: figure for figure in parts}
