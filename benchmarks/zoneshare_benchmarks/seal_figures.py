@@ -45,8 +45,10 @@ def economics(dwells: Sequence[int], overhead: seal_economics.Overhead) -> Itera
         lambda: seal_economics.along_the_route(dwells),
         Picture("vehicles/km", (Panel("cost, money a location", same(*totals)),)),
     )
-    lies = ("honest", "false, mean", "false, best", "false, best, slack 1.62 s", "false, best, only Tmax")
-    yield Chapter(seal_payoffs.payoffs, Picture("task", (Panel("payoff, money", same(*lies), scale="symlog"),)))
+    lies = ("honest", "false, best", "false, best, slack 1.62 s", "false, best, only Tmax")
+    yield Chapter(
+        seal_payoffs.payoffs, Picture("task", (Panel("payoff, money", same(*lies), scale="symlog"),), bars=True)
+    )
     names = seal_schemes.NAMES
     battery = {"battery": BATTERY / 1e6}
     yield Chapter(

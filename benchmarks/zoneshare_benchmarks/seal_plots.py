@@ -1,14 +1,12 @@
-"""SEAL's figures as PNG, from the tables' columns, with the paper's values where it gives any."""
+"""SEAL's figures as PNG, from the tables' columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zoneshare_benchmarks import plots
 from zoneshare_benchmarks.seal_table import Table
-
-Points = tuple[Sequence[float], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -17,10 +15,8 @@ class Panel:
 
     label: str
     lines: Mapping[str, str]
-    paper: Mapping[str, Points] = field(default_factory=dict)
-    """What the paper has, by name: crosses at (x, y)."""
     limits: Mapping[str, float] = field(default_factory=dict)
-    """Horizontal lines, by what they are."""
+    """Horizontal lines, by what they are: what the paper has, for instance."""
     scale: str = "linear"
     """matplotlib's: ``log``, ``symlog``."""
 
@@ -58,12 +54,8 @@ def draw(table: Table, picture: Picture, folder: Path) -> Path:
 
 
 def _lines(axis: Any, table: Table, x: str, panel: Panel) -> None:
-    colours: dict[str, Any] = {}
     for column, name in panel.lines.items():
-        (line,) = axis.plot(table.column(x), table.column(column), marker="o", markersize=3, linewidth=0.9, label=name)
-        colours[name] = line.get_color()
-    for name, (at, values) in panel.paper.items():
-        axis.plot(at, values, "x", color=colours.get(name, "black"), label=f"the paper, {name}")
+        axis.plot(table.column(x), table.column(column), marker="o", markersize=3, linewidth=0.9, label=name)
 
 
 def _bars(axis: Any, table: Table, panel: Panel) -> None:

@@ -14,7 +14,7 @@ from zoneshare_protocols.errors import Misuse
 
 TABLE = Table("seal-x", "X", ("n", "a s", "b s"), ((1, 0.5, 2.0), (2, 0.7, 3.0)), "Note.")
 NAMES = Table("seal-y", "Y", ("what", "a"), (("one", 1.0), ("two", 2.0)))
-LINES = Picture("n", (Panel("s", same("a", "b", unit="s"), {"a": ([1, 2], [0.4, 0.6])}, {"limit": 1.0}, "log"),))
+LINES = Picture("n", (Panel("s", same("a", "b", unit="s"), {"limit": 1.0}, "log"),))
 BARS = Picture("what", (Panel("s", same("a")), Panel("s", same("a"))), bars=True)
 
 
