@@ -52,7 +52,9 @@ def up(
         bool | None,
         typer.Option("--client-auth/--no-client-auth", help="Clients must show a TLS certificate. Default: as before."),
     ] = None,
-    native: Annotated[bool, typer.Option("--native", help="A real Fabric and Kafka, as plain processes.")] = False,
+    native: Annotated[
+        bool, typer.Option("--native/--embedded", help="A real Fabric and Kafka, as plain processes; or ours, in one.")
+    ] = False,
     programs: Annotated[
         list[Path] | None, typer.Option("--bin", metavar="DIR", help="With --native: where its programs are.")
     ] = None,
@@ -60,13 +62,16 @@ def up(
         Path | None, typer.Option("--topology", metavar="FILE", help="With --native: another than DIR has, or ours.")
     ] = None,
 ) -> None:
-    """Run the network in DIR until Ctrl-C; the first start makes it.
+    """Run the network in DIR until Ctrl-C; the first start makes it. One of containers is started, and left to run.
 
     Example: zoneshare network up --dir net
     """
     if native:
         ended = operate.up_native(folder, file, programs or [], typer.echo)
         raise typer.Exit(1 if ended else 0)
+    if is_real(folder):
+        typer.echo(operate.up_compose(folder))
+        return
 
     def ready(network: EmbeddedNetwork, address: str) -> None:
         typer.echo(_NOTICE)

@@ -1,4 +1,4 @@
-"""What ``status`` says of a node: that it answers, not that something on the way accepts."""
+"""What ``status`` says of a node: that it answers, not that something on the way accepts; containers started again."""
 
 import os
 import shutil
@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.support.kubo import serving
+from zoneshare_network.cli import app
 from zoneshare_network.real import __main__ as one_shot
 from zoneshare_network.real import health, operate
 from zoneshare_network.real.compose import document
@@ -128,3 +130,24 @@ def test_the_one_shot_services_go_on_as_the_folders_owner(tmp_path: Path, monkey
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     one_shot._as_owner_of(tmp_path)
     assert became == []
+
+
+def test_containers_that_were_prepared_are_started_again(compose_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def answer(*words: str) -> str:
+        asked.append(words)
+        return "setup: done"
+
+    monkeypatch.setattr(operate, "_compose", answer)
+    found = CliRunner().invoke(app, ["up", "--dir", str(compose_site.folder)])
+    assert (found.exit_code, found.output) == (0, "setup: done\n")
+    assert [words[0] for words in asked] == ["up", "logs"]
+    assert not (compose_site.folder / "network.json").exists()
+
+
+def test_plain_processes_are_not_started_as_containers_nor_embedded(native_site: Site) -> None:
+    found = CliRunner().invoke(app, ["up", "--embedded", "--dir", str(native_site.folder)])
+    assert isinstance(found.exception, Misuse)
+    assert "say --native" in str(found.exception)
+    assert not (native_site.folder / "network.json").exists()

@@ -52,6 +52,14 @@ def up_native(folder: Path, file: Path | None, folders: Sequence[Path], say: Say
     return native.Native(place, folders, say).run(lambda: say("ready: stop it with Ctrl-C"))
 
 
+def up_compose(folder: Path) -> str:
+    """Start the containers of a network that was prepared before; what set-up says. Raises Misuse, LedgerFailed."""
+    if site.load(folder).mode is not Mode.COMPOSE:
+        raise Misuse(f"the network in {folder} runs as plain processes: say --native, and --bin where its programs are")
+    _compose("up", "--detach")
+    return _compose("logs", "--follow", "--no-log-prefix", "--no-color", "--tail", str(_LAST_LINES), "setup")
+
+
 def status(folder: Path) -> dict[str, Any]:
     """Every node's health, and each zone's height at each peer."""
     place = site.load(folder)
