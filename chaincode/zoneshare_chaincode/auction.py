@@ -208,7 +208,8 @@ class Auctions(Contract):
         names = {entry.seat: entry.bidder for entry in state.bid_set(context, present.id).entries}
         for chain in commit.chains:
             awards = outcome.of(chain.seat)
-            winner = Winner(present.id, chain.seat, names[chain.seat], awards, chain, context.now)
+            name, excused = names[chain.seat], present.timers.commit + present.timers.grace
+            winner = Winner(present.id, chain.seat, name, awards, chain, context.now, excused)
             context.put(state.key(state.WINNER, present.id, chain.seat), winner)
         state.tell(context, Event.COMMIT, after)
         return state.put_auction(context, after)

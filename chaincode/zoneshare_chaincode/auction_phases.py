@@ -18,7 +18,9 @@ def serve(context: Context, id: bytes) -> Auction:
     """
     present = state.auction(context, id)
     while True:
-        event = phases.timed_out(present.phase, present.timers, context.now, funded=present.deposit > 0)
+        event = phases.timed_out(
+            present.phase, present.timers, context.now, funded=present.deposit > 0, margin=context.margin
+        )
         if event is None:
             return present
         present = state.put_auction(context, _run_out(context, present, event))

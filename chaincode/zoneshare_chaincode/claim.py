@@ -123,10 +123,14 @@ class Claims(Contract):
 
     @transaction
     def expire(self, context: Context, auction: Digest, seat: Seat, first: Positive, last: Positive) -> list[int]:
-        """Into the failed map (38), what has run out a margin ago. Anyone may; gives the tasks that have failed."""
+        """Into the failed map (38), what has run out a margin ago. Anyone may; gives the tasks that have failed.
+
+        The margin is the winner's, who can do without: a call for its key that was held back then comes too late.
+        """
         present = enter(context, serve(context, auction), Event.EXCHANGE)
         winner = auction_state.winner(context, auction, seat)
-        now, grace = context.now - context.margin, present.timers.grace
+        margin = 0 if context.account == winner.bidder else context.margin
+        now, grace = context.now - margin, present.timers.grace
         numbers = rules.check_batch(first, last)
         auction_state.tell(context, Event.EXCHANGE, present)
         return claim_state.move_each(context, winner, numbers, lambda task: tasks.expire(task, now, grace))

@@ -168,7 +168,7 @@ class Exchange:
             self._over |= {(batch.winner.seat, number) for number in range(batch.first, batch.last + 1)}
             return None
         waiting = [task for task in batch.tasks if not task.final]
-        limit = max(task.key_limit(grace) if task.proved else task.due for task in waiting)
+        limit = max(task.limit(grace) for task in waiting)
         if now > limit + margin:
             await self._expire(batch)
             return now

@@ -68,7 +68,7 @@ class Winning:
         now, grace = self._clock.now_ms(), present.timers.grace
         open = [task for task in tasks if not settled(task, now, grace).final]
         if open:
-            return min(now + AGAIN_MS, *(task.key_limit(grace) + 1 for task in open))
+            return min(now + AGAIN_MS, *(task.limit(grace) + 1 for task in open))
         await self._claim()
         return 0
 
@@ -83,7 +83,8 @@ class Winning:
         due = min(task.due for task in waiting)
         proven = self._journal.get(LOCKED, place(self.id, first), Proven)
         if proven is None:
-            if self._clock.now_ms() > due:
+            # After due_ij a proof earns nothing, and still saves the deposit.
+            if self._clock.now_ms() > min(task.limit(present.timers.grace) for task in waiting):
                 return
             proven = await self._make(first, last, due)
         locked, record = proven.locked, self._record(first)

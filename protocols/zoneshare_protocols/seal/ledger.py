@@ -132,7 +132,7 @@ class BidderRecord(Record, frozen=True, tag="zoneshare/seal-bidder-record/1"):
     @property
     def order(self) -> int:
         """By certificate serial; two CAs may give the same one, so the account follows it."""
-        return int.from_bytes(self.serial, "big") << 160 | int.from_bytes(self.bidder.encode()[:20], "big")
+        return int.from_bytes(self.serial + self.bidder.encode().ljust(128, b"\0"), "big")
 
 
 class BidList(Record, frozen=True, tag="zoneshare/seal-bid-list/1"):
@@ -193,6 +193,8 @@ class Winner(Record, frozen=True, tag="zoneshare/seal-winner/1"):
     """Its tasks, in the order of J': payword k stands for the first k."""
     chain: ChainMeta
     committed: Millis
+    excused: Millis = 0
+    """T_com and the grace time: see :func:`.tasks.sold`."""
 
     @property
     def prices(self) -> tuple[int, ...]:
@@ -200,7 +202,7 @@ class Winner(Record, frozen=True, tag="zoneshare/seal-winner/1"):
 
     def fresh(self, number: int) -> SoldTask:
         """Task ``number`` (from 1) as the commit left it."""
-        return sold(self.awards[number - 1], self.committed)
+        return sold(self.awards[number - 1], self.committed, self.excused)
 
 
 class Claimed(Record, frozen=True, tag="zoneshare/seal-claimed/1"):

@@ -96,8 +96,8 @@ TABLE: dict[tuple[Phase | None, Event], Move] = {
 CONSEQUENCES: dict[tuple[TaskState, bool], str] = {
     (TaskState.RELEASED, False): "paid: by a payword that covers it, or with the encrypted result on the ledger",
     (TaskState.RELEASED, True): "paid: the payword is on the ledger",
-    (TaskState.OPEN, False): "no proof by due_ij: not paid, the winner loses s_0j to the drone",
-    (TaskState.OPEN, True): "no proof by due_ij: not paid, the winner loses s_0j to the drone",
+    (TaskState.OPEN, False): "no proof by due_ij: not paid; nor by T_com, T_ij and the grace time: loses s_0j",
+    (TaskState.OPEN, True): "no proof by due_ij: not paid; nor by T_com, T_ij and the grace time: loses s_0j",
     (TaskState.PROVED, False): "no key by due_ij: not paid, nobody loses a deposit",
     (TaskState.PROVED, True): "no key within the grace time: not paid, the winner loses s_0j to the drone",
     (TaskState.FAILED, False): "failed by a recomputation: not paid, the winner loses s_0j to the drone",
@@ -127,6 +127,8 @@ _LAST: dict[Event, str] = {
     Event.COMMIT: "commit",
     Event.CLAIM: "claim",
 }
+_MONEY = (Event.T_AUC, Event.T_COM, Event.T_CLM)
+"""Timers that take money from who is late: a caller whose clock is ahead must not serve one before its time."""
 _TIMER: dict[Phase, tuple[Event, str]] = {
     Phase.INIT: (Event.T_INIT, "init"),
     Phase.DEPOSIT: (Event.T_DEP, "deposit"),
@@ -157,15 +159,16 @@ def move(phase: Phase | None, event: Event) -> Phase:
     return found.after
 
 
-def timed_out(phase: Phase, timers: Timers, now: int, *, funded: bool) -> Event | None:
+def timed_out(phase: Phase, timers: Timers, now: int, *, funded: bool, margin: int = 0) -> Event | None:
     """The timer that has run out in ``phase`` and has to be served before anything else, if one has.
 
-    ``funded``: the drone's deposit is there. A contract serves timers, one after the other, at the start of each call.
+    ``funded``: the drone's deposit is there. ``margin``: T_auc, T_com and T_clm are served so much later (ms).
+    A contract serves timers, one after the other, at the start of each call.
     """
     if phase not in _TIMER:
         return None
     event, name = _TIMER[phase]
-    if now <= getattr(timers, name):
+    if now <= getattr(timers, name) + (margin if event in _MONEY else 0):
         return None
     return Event.T_DEP_UNFUNDED if event is Event.T_DEP and not funded else event
 

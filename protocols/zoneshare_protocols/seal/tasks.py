@@ -34,6 +34,8 @@ class TaskEvent(StrEnum):
     """Anybody, when the time is over (38)."""
     REFUTE = "refute"
     """The drone has shown the contract that the result is not what the task's job gives."""
+    EXCUSE = "excuse"
+    """A proof too late to be paid, but in time for the deposit."""
 
 
 TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskState] = {
@@ -44,6 +46,7 @@ TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskState] = {
     (TaskState.PROVED, TaskEvent.RELEASE): TaskState.RELEASED,
     (TaskState.PROVED, TaskEvent.EXPIRE): TaskState.FAILED,
     (TaskState.RELEASED, TaskEvent.REFUTE): TaskState.FAILED,
+    (TaskState.OPEN, TaskEvent.EXCUSE): TaskState.FAILED,
 }
 """(state, event) -> next state. RELEASED is final for claims, FAILED for all."""
 
@@ -63,10 +66,16 @@ class SoldTask(Record, frozen=True, tag="zoneshare/seal-sold/1"):
     """The encrypted result itself is on the ledger: the key is paid without a payword."""
     refuted: bool = False
     """A recomputation has shown that the released result is wrong."""
+    latest: Millis = 0
+    """Until when a proof saves the deposit, where that is after ``due``."""
 
     def key_limit(self, grace: int) -> int:
         """Until when the key counts as in time: a payword on the ledger gives ``grace`` ms from then (H11)."""
         return self.due if self.shown_at is None else max(self.due, self.shown_at + grace)
+
+    def limit(self, grace: int) -> int:
+        """Until when the winner can do something about a task that is not decided."""
+        return self.key_limit(grace) if self.proved else max(self.due, self.latest)
 
     @property
     def final(self) -> bool:
@@ -80,9 +89,13 @@ class SoldTask(Record, frozen=True, tag="zoneshare/seal-sold/1"):
         return self.state is TaskState.FAILED and blamed
 
 
-def sold(award: Award, committed: int) -> SoldTask:
-    """A task as the commit leaves it, at ``committed`` ms."""
-    return SoldTask(award, committed + award.within)
+def sold(award: Award, committed: int, excused: int = 0) -> SoldTask:
+    """A task as the commit leaves it, at ``committed`` ms.
+
+    ``excused``: T_com and the grace time. The drone could hold its commit back until T_com, when due_ij is over: nobody
+    is blamed for a missing proof before the winner has had its time from then.
+    """
+    return SoldTask(award, committed + award.within, latest=max(committed, excused) + award.within)
 
 
 def move_task(state: TaskState, event: TaskEvent) -> TaskState:
@@ -95,10 +108,12 @@ def move_task(state: TaskState, event: TaskEvent) -> TaskState:
 
 
 def prove(task: SoldTask, now: int) -> SoldTask:
-    """A proof that the contract has verified. Raises WrongPhase, TooLate after due_ij."""
-    after = move_task(task.state, TaskEvent.PROVE)
-    _before(now, task.due)
-    return replace(task, state=after, proved=True)
+    """A proof that the contract has verified; after due_ij it only saves the deposit. Raises WrongPhase, TooLate."""
+    if now > task.due:
+        after = move_task(task.state, TaskEvent.EXCUSE)
+        _before(now, task.limit(0))
+        return replace(task, state=after, proved=True, shown_at=None)
+    return replace(task, state=move_task(task.state, TaskEvent.PROVE), proved=True)
 
 
 def show_payword(task: SoldTask, now: int) -> SoldTask:
@@ -119,9 +134,9 @@ def release(task: SoldTask, now: int, grace: int, *, published: bool) -> SoldTas
 
 
 def expire(task: SoldTask, now: int, grace: int) -> SoldTask:
-    """Into the failed map. An open task without a proof fails at due_ij. Raises WrongPhase, TooEarly."""
+    """Into the failed map. Raises WrongPhase, TooEarly."""
     after = move_task(task.state, TaskEvent.EXPIRE)
-    limit = task.key_limit(grace) if task.proved else task.due
+    limit = task.limit(grace)
     if now <= limit:
         raise TooEarly("the winner still has time", now=now, from_=limit + 1)
     return replace(task, state=after)
@@ -134,8 +149,7 @@ def refute(task: SoldTask) -> SoldTask:
 
 def settled(task: SoldTask, now: int, grace: int) -> SoldTask:
     """The task as it stands at ``now``, whether or not anybody has called :func:`expire`."""
-    limit = task.key_limit(grace) if task.proved else task.due
-    return task if task.final or now <= limit else expire(task, now, grace)
+    return task if task.final or now <= task.limit(grace) else expire(task, now, grace)
 
 
 def _before(now: int, until: int) -> None:

@@ -12,7 +12,7 @@ from tests.contracts.seal.seal_world import STALLING, STEP, Round, SealWorld
 from tests.rules.seal.market import task
 from tests.support.memory_identity import Identity
 from tests.support.memory_stub import VALID, Argument, Simulation
-from tests.support.memory_world import CLIENT, ORGS, pages
+from tests.support.memory_world import CLIENT, MARGIN, ORGS, pages
 from zoneshare.seal.proving_keys import ProvingKey, development
 from zoneshare_chaincode.deploy import zoneshare
 from zoneshare_protocols.codec import decode, digest, encode
@@ -184,5 +184,5 @@ class Exchange:
 
     def refund(self) -> None:
         """When claims are over."""
-        self.world.wait_until(max(self.world.now, self.round.notice.timers.claim + 1))
+        self.world.wait_until(max(self.world.now, self.round.notice.timers.claim + MARGIN + 1))
         self.world.submit(self.world.dora, "refund", self.id)

@@ -214,12 +214,15 @@ class Round:
         self.world.submit(self.world.dora, "record", found.result, found.signature)
 
     def commit(self, found: Recorded) -> None:
+        self.world.submit(self.world.dora, "commit", self.a_commit(found))
+
+    def a_commit(self, found: Recorded) -> Commit:
         chains: list[ChainMeta] = []
         for seat in found.result.outcome.winners:
             prices = [award.payment for award in found.result.outcome.of(seat)]
             self.chains[seat] = make_chain(self.id, seat, bytes([seat]) * 32, prices)
             chains.append(meta(seat, self.chains[seat]))
-        self.world.submit(self.world.dora, "commit", self.commitment(tuple(chains)))
+        return self.commitment(tuple(chains))
 
     def commitment(self, chains: tuple[ChainMeta, ...]) -> Commit:
         return Commit(self.id, self.world.dora.account, chains, self.notice.timers.claim)

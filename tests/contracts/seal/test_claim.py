@@ -136,7 +136,7 @@ def test_others_and_latecomers_prove_nothing(deal: Exchange) -> None:
 
 def test_a_late_proof_is_refused_and_the_task_fails_at_the_winners_cost(deal: Exchange) -> None:
     world = deal.world
-    world.wait_until(max(task.due for task in deal.tasks) + 1)
+    world.wait_until(max(task.latest for task in deal.tasks) + 1)
     refused(TooLate, deal, lambda: deal.prove(deal.locked()))
     refused(TooEarly, deal, lambda: deal.expire(world.dora))
     world.pass_time(MARGIN)
@@ -255,7 +255,7 @@ def test_what_is_not_claimed_goes_back_to_the_drone(deal: Exchange) -> None:
     world, locked = deal.world, deal.locked()
     deal.prove(locked)
     deal.release(locked)
-    world.wait_until(deal.round.notice.timers.claim + 1)
+    world.wait_until(deal.round.notice.timers.claim + MARGIN + 1)
     refused(TooLate, deal, lambda: deal.claim(2))
     deal.refund()
     assert world.money(deal.ann) == world.money(world.dora) == RICH

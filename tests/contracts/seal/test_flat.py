@@ -5,6 +5,7 @@ import pytest
 from tests.contracts.seal.seal_world import Round, SealWorld, bid_for
 from tests.support.memory_identity import Identity
 from tests.support.memory_stub import Simulation
+from tests.support.memory_world import MARGIN
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.seal.bids import Agreement
 from zoneshare_protocols.seal.hashchain import make_chain, meta
@@ -54,7 +55,7 @@ def costs(auctions: int, more_bidders: int = 0) -> dict[str, Cost]:
     chain = make_chain(one.id, seat, b"s" * 32, [award.payment for award in decided.result.outcome.of(seat)])
     tell("commit", world.dora, one.commitment((meta(seat, chain),)))
     one.commit(decided)
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     if not more_bidders:
         tell("refund", world.cid, one.id)
     return found

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.contracts.seal.seal_world import DWELL, RICH, STALLING, Round, SealWorld, bid_for
 from tests.support.memory_identity import Identity
 from tests.support.memory_stub import VALID, Simulation
+from tests.support.memory_world import MARGIN
 from zoneshare.seal.sealing import seal_bid
 from zoneshare_protocols.codec import digest, encode
 from zoneshare_protocols.errors import ZoneshareError
@@ -143,7 +144,7 @@ def test_whatever_they_do_each_has_what_the_rules_say(plans: list[Vehicle], dron
         story.result()
     end = one.auction.phase
     event(end.value)
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     try:
         one.submit(world.cid, "refund")
     except ZoneshareError as refusal:

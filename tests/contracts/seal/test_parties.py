@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tests.contracts.seal.seal_world import RICH, STALLING, Round, SealWorld, bid_for
 from tests.support.memory_stub import MVCC, PHANTOM, VALID
-from tests.support.memory_world import CLIENT, refused
+from tests.support.memory_world import CLIENT, MARGIN, refused
 from zoneshare_protocols.codec import digest, encode
 from zoneshare_protocols.errors import (
     AlreadyExists,
@@ -194,7 +194,7 @@ def test_who_pays_and_says_nothing_is_charged_and_blocks_nobody(one: Round) -> N
     assert world.money(world.bob) == RICH - STALLING.stall
     refuse(one, AlreadyExists, world.bob, "withdraw")
     one.commit(found)
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     before = world.money(world.dora)
     one.submit(world.cid, "refund")
     assert world.money(world.bob) == RICH - STALLING.stall
@@ -271,7 +271,7 @@ def test_an_auction_that_nobody_looks_after_can_be_closed_by_anybody(one: Round)
     """One call serves every timer that has run out."""
     world = one.world
     one.bid(world.ann, CHEAP)
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     one.submit(world.cid, "refund")
     assert one.auction.phase is Phase.CLOSED
     assert one.auction.bidders == 1
@@ -284,7 +284,7 @@ def test_one_call_serves_deposit_and_result_timers(one: Round) -> None:
     one.until_deposits()
     one.pay_in(world.ann)
     one.submit(world.bob, "deposit")
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     one.submit(world.cid, "refund")
     assert world.money(world.ann) == RICH + STALLING.penalty
     assert world.money(world.bob) == RICH - STALLING.stall

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.contracts.seal.seal_world import RICH, STALLING, STEP, Round, SealWorld, bid_for
 from tests.support.memory_stub import MVCC
-from tests.support.memory_world import refused
+from tests.support.memory_world import MARGIN, refused
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.errors import (
     BadProof,
@@ -123,7 +123,7 @@ def test_before_deposits_are_closed_nothing_is_decided() -> None:
 def test_no_result_in_time_costs_the_drone_q(one: Round) -> None:
     """Shared among the bidders; what does not divide stays its own."""
     world, found = one.world, one.decide()
-    world.wait_until(one.notice.timers.auction + 1)
+    world.wait_until(one.notice.timers.auction + MARGIN + 1)
     refuse(one, TooLate, found)
     world.submit(world.cid, "refund", one.id)
     part = STALLING.penalty // 3
@@ -137,7 +137,7 @@ def test_no_result_in_time_costs_the_drone_q(one: Round) -> None:
 def test_a_result_held_back_past_its_time_is_lost(one: Round) -> None:
     found, zone = one.decide(), one.world.zone
     held = zone.endorse(one.world.dora, "auction:record", found.result, found.signature)
-    one.world.wait_until(one.notice.timers.auction + 1)
+    one.world.wait_until(one.notice.timers.auction + MARGIN + 1)
     one.submit(one.world.bob, "advance")
     assert one.auction.phase is Phase.CANCELLED
     assert zone.commit(held) == MVCC
@@ -148,7 +148,7 @@ def test_no_commit_in_time_costs_the_drone_q_and_who_has_left_gets_its_part(one:
     one.record(found)
     one.submit(world.bob, "withdraw")
     world.books_balance()
-    world.wait_until(one.notice.timers.commit + 1)
+    world.wait_until(one.notice.timers.commit + MARGIN + 1)
     chains = tuple(meta(seat, [b"w" * 32, b"x" * 32, b"y" * 32]) for seat in found.result.outcome.winners)
     refused(world.zone, TooLate, world.dora, "auction:commit", one.commitment(chains))
     one.submit(world.ann, "refund")
@@ -187,7 +187,7 @@ def test_a_winner_cannot_leave_and_a_loser_only_after_the_result(one: Round) -> 
     one.submit(world.bob, "withdraw")
     one.commit(found)
     one.submit(world.cid, "withdraw")
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     refused(world.zone, WrongPhase, world.ann, "auction:withdraw", one.id)
 
 
@@ -205,7 +205,7 @@ def test_a_winner_that_does_nothing_pays_for_its_tasks(one: Round) -> None:
     world, found = one.world, one.decide()
     one.record(found)
     one.commit(found)
-    world.wait_until(one.notice.timers.claim + 1)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
     one.submit(world.bob, "refund")
     worth = one.auction.drone_deposit - STALLING.penalty
     assert world.money(world.ann) == RICH - worth

@@ -60,6 +60,21 @@ def test_without_a_proof_the_winner_is_to_blame() -> None:
     assert expire(shown, DUE + 1, GRACE).at_fault, "a payword gives no time for the proof"
 
 
+def test_a_proof_after_due_saves_the_deposit_and_earns_nothing() -> None:
+    """A commit held back until T_com: the task's time is over when its winner first sees it."""
+    late = sold(Award(4, 1, 50, 1000), 10_000, excused=20_000)
+    assert (late.due, late.latest) == (DUE, 21_000)
+    assert settled(late, 21_000, GRACE) is late
+    assert expire(late, 21_001, GRACE).at_fault
+    saved = prove(show_payword(late, DUE), 21_000)
+    assert (saved.state, saved.at_fault) == (TaskState.FAILED, False)
+    with pytest.raises(WrongPhase):
+        release(saved, 21_000, GRACE, published=True)
+    with pytest.raises(TooLate):
+        prove(late, 21_001)
+    assert prove(late, DUE).state is TaskState.PROVED
+
+
 def test_a_silent_drone_burns_no_deposit() -> None:
     failed = expire(prove(TASK, DUE), DUE + 1, GRACE)
     assert failed.state is TaskState.FAILED
