@@ -38,7 +38,7 @@ def set_up(network: Path, folder: Path, quote_age: int) -> tuple[SealZone, bytes
     if not (folder / PLATFORM / KEY_FILE).exists():
         make_simulated_platform(folder / PLATFORM, datetime.datetime.now(datetime.UTC))
     measurement = measure(trust)
-    with _administrators(network, channel) as admins:
+    with administrators(network, channel) as admins:
         zone = set_up_auctions(admins, measurement, simulated_root(folder / PLATFORM), quote_age * 1000)
     return zone, measurement
 
@@ -51,7 +51,7 @@ def allow(network: Path, folder: Path, measurement: bytes, root: Path, quote_age
         raise Misuse(f"cannot read {root}: {cause.strerror}") from cause
     with Device.open(folder) as device:
         channel = device.ledger().channel
-    with _administrators(network, channel) as admins:
+    with administrators(network, channel) as admins:
         return allow_only(admins, measurement, platform, quote_age * 1000, production=production)
 
 
@@ -97,7 +97,7 @@ async def serve(
 
 
 @contextlib.contextmanager
-def _administrators(network: Path, channel: str) -> Iterator[list[Ledger]]:
+def administrators(network: Path, channel: str) -> Iterator[list[Ledger]]:
     with ExitStack() as opened:
         admins = [
             opened.enter_context(enrolment.operator(network, f"admin.{member}", member, "admin"))

@@ -91,6 +91,8 @@ _OWN: Mapping[str, Command] = {
     "multiply": Command("Multiply matrices by a zone's miners.", _epow),
     "train": Command("Train on digits, every product by a zone's miners.", _epow),
     "enclave": Command("Decide sealed auctions, in a simulated enclave.", _app("enclave", "zoneshare.cli.enclave")),
+    "auction": Command("Have a drone's tasks computed by vehicles.", _app("auction", "zoneshare.cli.auction")),
+    "bid": Command("Compute for drones, for money.", _app("bid", "zoneshare.cli.bid")),
     "demo": Command("Watch a file being sold, and four frauds fail.", _demo),
 }
 _HELP = {

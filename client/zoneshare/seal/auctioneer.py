@@ -64,6 +64,8 @@ class Decided(NamedTuple):
     outcome: Outcome | None
     """None where it was cancelled."""
     results: tuple[Done, ...]
+    work: tuple[Work, ...]
+    """What was put up."""
 
     @property
     def failed(self) -> tuple[int, ...]:
@@ -92,17 +94,19 @@ class Auctioneer(Role):
         journal: Journal,
         *,
         clock: Clock,
-        dwell: Dwell,
+        dwell: Dwell = lambda _: {},
         spans: Spans = Spans(),  # noqa: B008 - a tuple
         sample: float = 0.25,
         disputable: bool = True,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``enclave_at``: what bidders are told. ``sample``: the part of the results that is computed again.
-        ``disputable``: wrong ones can be charged on the ledger; deposits then stay until claims end."""
+        """``enclave_at``: what bidders are told. ``dwell``: without, nobody is in coverage; a journey brings its own.
+        ``sample``: the part of the results that is computed again. ``disputable``: wrong ones can be charged on the
+        ledger; deposits then stay until claims end.
+        """
         super().__init__(party, clock, told)
         self._enclave, self._enclave_at, self._journal = enclave, enclave_at, journal
-        self._dwell, self._spans, self._sample = dwell, spans, sample
+        self.dwell, self._spans, self._sample = dwell, spans, sample
         self._disputable = disputable
         self._exchanges: dict[bytes, Exchange] = {}
         self._loading = asyncio.Lock()
@@ -135,9 +139,19 @@ class Auctioneer(Role):
         The least urgent tasks are left out where the balance does not cover all. Raises InsufficientFunds where it
         covers none.
         """
-        held = await asyncio.to_thread(self._plan, work, terms)
-        await self._journal.commit([Entry.of(AUCTION, held.notice.id.hex(), held)])
+        held = await self.plan(work, terms)
+        await self._journal.commit([self.entry(held)])
         return await self.take_up(held)
+
+    async def plan(self, work: Sequence[Work], terms: Terms) -> Held:
+        """An auction to be: the caller puts its :meth:`entry` into the journal before anything else.
+
+        Raises InsufficientFunds.
+        """
+        return await self.ask(lambda: self._plan(work, terms))
+
+    def entry(self, held: Held) -> Entry:
+        return Entry.of(AUCTION, held.notice.id.hex(), held)
 
     def unfinished(self) -> list[Held]:
         """Auctions of the journal that are not over."""
@@ -157,7 +171,7 @@ class Auctioneer(Role):
         recorded = await self.ask(lambda: found(lambda: self._party.auctions.result(id)))
         outcome = None if recorded is None else recorded.result.outcome
         await self._compute_rest(held, outcome)
-        return Decided(id, outcome, self._results(held))
+        return Decided(id, outcome, self._results(held), held.work)
 
     async def settled(self) -> list[Settled]:
         """All auctions that were taken up, when they are closed."""
@@ -167,7 +181,7 @@ class Auctioneer(Role):
         id = held.notice.id
         await self._open(held)
         closed = await self.drive(id)
-        await self._journal.commit([Entry.of(AUCTION, id.hex(), replace(held, closed=True))])
+        await self._journal.commit([self.entry(replace(held, closed=True))])
         claims = self._party.claims
         winners = await self.ask(lambda: list(self._party.auctions.winners(id)))
         claimed = [await self.ask(lambda seat=one.seat: claims.claimed(id, seat)) for one in winners]  # type: ignore[misc]
@@ -250,7 +264,7 @@ class Auctioneer(Role):
     async def _fund(self, present: Auction) -> None:
         auctions = self._party.auctions
         bids = await self.ask(lambda: auctions.bids(present.id))
-        dwell = self._dwell([bidder for bidder, _ in bids.bids])
+        dwell = self.dwell([bidder for bidder, _ in bids.bids])
         times = tuple(dwell.get(bidder, 0) for bidder, _ in bids.bids)
         observed = Observed(present.quote, digest(bids.hashes), times)
 
@@ -289,7 +303,7 @@ class Auctioneer(Role):
         return [one for one in sealed if one is not None]
 
     async def _commit(self, present: Auction) -> int:
-        auctions, held = self._party.auctions, self._held(present.id)
+        auctions, held = self._party.auctions, self.held(present.id)
         outcome = (await self.ask(lambda: auctions.result(present.id))).result.outcome
         chains = tuple(
             meta(seat, chain_of(held, seat, tuple(award.payment for award in outcome.of(seat))))
@@ -324,7 +338,7 @@ class Auctioneer(Role):
                 winners = await self.ask(lambda: list(self._party.auctions.winners(id)))
                 if not winners:
                     raise NotFound("no exchange yet", auction=id.hex())
-                self._exchanges[id] = self.exchange(self._held(id), winners)
+                self._exchanges[id] = self.exchange(self.held(id), winners)
             return self._exchanges[id]
 
     def exchange(self, held: Held, winners: list[Winner]) -> Exchange:
@@ -359,7 +373,8 @@ class Auctioneer(Role):
         done = [self._journal.get(RESULT, place(held.notice.id, work.task.id), Done) for work in held.work]
         return tuple(one for one in done if one is not None)
 
-    def _held(self, id: bytes) -> Held:
+    def held(self, id: bytes) -> Held:
+        """An auction of the journal. Raises NotFound."""
         held = self._journal.get(AUCTION, id.hex(), Held)
         if held is None:
             raise NotFound("no such auction of ours", auction=id.hex())

@@ -47,6 +47,11 @@ class Position(Record, frozen=True, tag="seal-position/1"):
     """Under ``journey``: where a drone is on its route."""
 
     stop: Count
+    stops: Count
+    seed: Count
+    tasks: tuple[Count, Count]
+    """At a stop, at least and at most."""
+    pictures: Count
     battery: Count
     """mJ."""
     deficit: Count

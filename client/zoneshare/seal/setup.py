@@ -61,6 +61,16 @@ def allow_only(
     return _approve(admins, wanted)
 
 
+def allow_proof_keys(admins: Sequence[Ledger], proof_keys: Sequence[ProofKey]) -> SealZone:
+    """Approve these beside what is allowed, where an enclave's program is; safe to run again.
+
+    Raises what the contract refuses: rules without a program, unsafe keys in a production profile.
+    """
+    present = _present(admins[0])
+    more = tuple(key for key in proof_keys if key not in present.proof_keys)
+    return _approve(admins, replace(present, proof_keys=(*present.proof_keys, *more)))
+
+
 def make_notice(
     drone: str,
     tasks: Iterable[Task],

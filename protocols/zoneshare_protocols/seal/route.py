@@ -1,6 +1,6 @@
 """Auctions along the drone's route: what is left of battery, deposit and tasks goes on to the next location."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -92,10 +92,29 @@ def visit(
     weighed = stop_terms(terms, left, control)
     tasks = auctioned(here, ahead, left, weighed)
     outcome = run(tasks, crowd, weighed)
-    spent = tasks_energy(tasks, crowd, outcome, weighed) + here.flight_energy
-    time = serving_time(tasks, outcome, weighed) + here.flight_time
-    put_up = {task.id for task in tasks}
-    waiting = [task for task in (*left.tasks, *here.tasks) if task.id not in put_up or task.id in outcome.dropped]
+    energy = tasks_energy(tasks, crowd, outcome, weighed)
+    return depart(here, left, tasks, weighed, outcome, energy, average=average)
+
+
+def depart(
+    here: Location,
+    left: Left,
+    tasks: Sequence[Task],
+    terms: Terms,
+    outcome: Outcome,
+    energy: int,
+    *,
+    average: int = 0,
+    undone: Collection[int] = (),
+) -> Stop:
+    """What is left after a location's auction and the flight. ``energy``: of its tasks, mJ.
+
+    ``tasks``: those that were put up; ``undone``: those of them that were sold and not done, which go on as well.
+    """
+    spent = energy + here.flight_energy
+    time = serving_time(tasks, outcome, terms) + here.flight_time
+    done = {task.id for task in tasks} - {*outcome.dropped, *undone}
+    waiting = [task for task in (*left.tasks, *here.tasks) if task.id not in done]
     carried = tuple(
         replace(task, deadline=task.deadline - time) for task in by_urgency(waiting) if task.deadline > time
     )
@@ -106,7 +125,7 @@ def visit(
         carried,
     )
     lost = tuple(sorted(task.id for task in waiting if task.deadline <= time))
-    return Stop(tuple(tasks), weighed, outcome, spent, time, after, lost)
+    return Stop(tuple(tasks), terms, outcome, spent, time, after, lost)
 
 
 def fly(

@@ -1,0 +1,304 @@
+"""From a device's folder to its drone or vehicle, and running them."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from zoneshare.cli.enclave_roles import administrators
+from zoneshare.cli.trade_roles import open_journal
+from zoneshare.device import Device
+from zoneshare.seal import proving_keys
+from zoneshare.seal.auctioneer import Auctioneer, Settled, Spans
+from zoneshare.seal.bidder import Bidder, Policy
+from zoneshare.seal.enclave_client import EnclaveClient
+from zoneshare.seal.journey import Journey, Plan, Visit
+from zoneshare.seal.party import Party, found
+from zoneshare.seal.prover import Prover
+from zoneshare.seal.setup import allow_proof_keys
+from zoneshare.seal.traffic import Generated, Traced, Traffic, read_traces
+from zoneshare.seal.work import Batches
+from zoneshare.trade.journal import Journal
+from zoneshare.trade.moment import SystemClock
+from zoneshare_protocols.errors import Misuse
+from zoneshare_protocols.seal.ledger import SealZone
+from zoneshare_protocols.seal.records import Local, Terms
+from zoneshare_protocols.seal.synthetic import MEGA, paper_terms
+
+R = TypeVar("R")
+DRONE_JOURNAL, VEHICLE_JOURNAL = "auctioneer.db", "bidder.db"
+SYNTHETIC = "synthetic"
+Told = Callable[[str], None]
+Ready = Callable[[], None]
+
+
+class Flying(NamedTuple):
+    """Of ``auction run``; spans in seconds, ``sample`` and ``reserve`` in percent."""
+
+    enclave: tuple[str, int]
+    address: tuple[str, int]
+    rounds: int
+    tasks: int
+    pictures: int
+    route: str
+    seed: int
+    bidding: float
+    deposits: float
+    deadline: float
+    slack: float
+    grace: float | None
+    claiming: float
+    sample: float
+    reserve: float
+    disputable: bool
+
+
+class Driving(NamedTuple):
+    """Of ``bid serve``; no drones: what is under way only. ``kind``: the demo has vehicles that lie."""
+
+    drones: list[tuple[str, int]]
+    policy: Policy
+    keys: Path | None
+    kind: type[Bidder] = Bidder
+
+
+def set_up(network: Path, folder: Path, keys: Path | None) -> SealZone:
+    """Allow proving keys in the device's zone, the development keys or a folder's, and put them on its ledger."""
+    chosen = proving_keys.development() if keys is None else proving_keys.folder(keys)
+    with Device.open(folder) as device:
+        with administrators(network, device.ledger().channel) as admins:
+            zone = allow_proof_keys(admins, [key.record for key in chosen])
+        claims = Party(device.identity, device.ledger()).claims
+        for key in chosen:
+            if found(lambda hash=key.hash: claims.key(hash)) is None:  # type: ignore[misc]
+                claims.bring_key(key.verifying)
+    return zone
+
+
+def digit_terms(slack_ms: int, reserve: float) -> Terms:
+    """The paper's (Table IV), with half the processor on the drone, so that little stays local."""
+    terms = replace(paper_terms(slack=slack_ms), local=Local(500 * MEGA, 20_000))
+    return replace(terms, reserve=round(reserve * 10_000))
+
+
+@contextlib.contextmanager
+def party(folder: Path) -> Iterator[Party]:
+    """Blocks: asks the registry and the zone."""
+    with Device.open(folder) as device:
+        yield Party(device.identity, device.ledger())
+
+
+async def fly(
+    folder: Path, options: Flying, ready: Callable[[int], None], told: Told
+) -> tuple[list[Visit], list[Settled]]:
+    """The whole route; ``ready`` gets the port where vehicles find the drone."""
+    _log()
+    traffic = _traffic(options)
+    with party(folder) as me, open_journal(folder / DRONE_JOURNAL) as journal:
+        auctioneer = _auctioneer(me, options, journal, told)
+        batches = Batches(options.pictures, deadline=(int(options.deadline * 1000),) * 2)
+        plan = Plan(options.rounds, options.seed, (options.tasks, options.tasks), batches)
+        terms = digit_terms(int(options.slack * 1000), options.reserve)
+        try:
+            ready(await auctioneer.start(*options.address))
+            journey = Journey(auctioneer, journal, plan, terms, traffic=traffic, told=told)
+            visits = await until_signal(journey.fly())
+            told("all stops are behind; auctions are closed when claims are over")
+            return visits, await until_signal(auctioneer.settled())
+        finally:
+            await auctioneer.stop()
+
+
+async def finish(folder: Path, options: Flying, told: Told) -> list[Settled]:
+    """Auctions of before, to their ends; no new ones."""
+    _log()
+    with party(folder) as me, open_journal(folder / DRONE_JOURNAL) as journal:
+        auctioneer = _auctioneer(me, options, journal, told)
+        try:
+            await auctioneer.start(*options.address)
+            for held in auctioneer.unfinished():
+                await until_signal(auctioneer.take_up(held))
+            return await until_signal(auctioneer.settled())
+        finally:
+            await auctioneer.stop()
+
+
+async def bid(folder: Path, options: Driving, ready: Ready, told: Told) -> None:
+    """Bid until SIGINT or SIGTERM; without a drone, until all that is under way is over."""
+    _log()
+    chosen = proving_keys.development() if options.keys is None else proving_keys.folder(options.keys)
+    with party(folder) as me, open_journal(folder / VEHICLE_JOURNAL) as journal:
+        proving_keys.check_allowed(chosen, await asyncio.to_thread(me.auctions.zone))
+        async with Prover(chosen) as prover:
+            bidder = options.kind(me, prover, journal, clock=SystemClock(), policy=options.policy, told=told)
+            try:
+                await bidder.start()
+                ready()
+                if options.drones:
+                    await until_signal(asyncio.gather(*map(bidder.look, options.drones)))
+                else:
+                    await until_signal(bidder.settled())
+            except asyncio.CancelledError:
+                return
+            finally:
+                await bidder.stop()
+
+
+def look(folder: Path) -> list[dict[str, Any]]:
+    """All auctions of the device's zone."""
+    with party(folder) as me:
+        rows = []
+        for one in me.auctions.auctions():
+            opening = me.auctions.opening(one.id)
+            rows.append(
+                {
+                    "auction": one.id,
+                    "phase": one.phase.value,
+                    "drone": one.drone,
+                    "tasks": len(opening.notice.tasks),
+                    "bidders": one.bidders,
+                    "deposit": one.deposit,
+                    "opened": one.opened,
+                    "simulated": opening.quote.quote.simulated,
+                }
+            )
+        return rows
+
+
+def show(folder: Path, text: str) -> dict[str, Any]:
+    """One auction, with what became of each task."""
+    with party(folder) as me:
+        id = parse_auction(me, text)
+        one, opening = me.auctions.auction(id), me.auctions.opening(id)
+        recorded = found(lambda: me.auctions.result(id))
+        states = {}
+        claimed = {}
+        for winner in me.auctions.winners(id):
+            claimed[winner.bidder] = me.claims.claimed(id, winner.seat)
+            for sold in me.claims.tasks(id, winner.seat):
+                states[sold.award.task] = (winner.bidder, sold.award.payment, sold.state.value)
+        out = None if recorded is None else recorded.result.outcome
+        groups = () if out is None else (("cloud", out.cloud), ("local", out.local), ("dropped", out.dropped))
+        rest = {task: where for where, tasks in groups for task in tasks}
+        awards = {} if out is None else {award.task: award for award in out.awards}
+        rows = []
+        for task in opening.notice.tasks:
+            unsold = (rest.get(task.id, "-"), awards[task.id].payment if task.id in awards else 0, "-")
+            by, paid, state = states.get(task.id, unsold)
+            rows.append({"task": task.id, "urgency": task.urgency, "by": by, "payment": paid, "state": state})
+        return {
+            "auction": id,
+            "phase": one.phase.value,
+            "drone": one.drone,
+            "enclave": "SIMULATED" if opening.quote.quote.simulated else "hardware",
+            "opened": one.opened,
+            "claims_end": one.timers.claim,
+            "deposit": one.deposit,
+            "bidder_deposit": one.bidder_deposit,
+            "bidders": one.bidders,
+            "tasks": rows,
+            "claims": {name: None if claim is None else claim.paid for name, claim in claimed.items()},
+        }
+
+
+def bids(folder: Path) -> list[dict[str, Any]]:
+    """The auctions in which the device has bid."""
+    with party(folder) as me:
+        rows = []
+        for one in me.auctions.auctions():
+            record = found(lambda id=one.id: me.auctions.bidder(id, me.account))  # type: ignore[misc]
+            if record is None:
+                continue
+            won = [winner for winner in me.auctions.winners(one.id) if winner.bidder == me.account]
+            claim = me.claims.claimed(one.id, won[0].seat) if won else None
+            rows.append(
+                {
+                    "auction": one.id,
+                    "phase": one.phase.value,
+                    "deposit": record.deposit,
+                    "word": record.word.value,
+                    "won": len(won[0].awards) if won else 0,
+                    "claimed": None if claim is None else claim.paid,
+                }
+            )
+        return rows
+
+
+def refund(folder: Path, text: str) -> dict[str, Any]:
+    """Close an auction that is over. Raises what the contract refuses."""
+    with party(folder) as me:
+        id = parse_auction(me, text)
+        me.auctions.advance(id)
+        return {"auction": id, "phase": me.auctions.refund(id).phase.value}
+
+
+def parse_auction(me: Party, text: str) -> bytes:
+    """An auction's id, or how it begins. Raises Misuse where it is none, or not the only one."""
+    if not text or set(text) - set("0123456789abcdef") or len(text) > 64:
+        raise Misuse(f"not an auction's id: {text[:80]!r}; zoneshare auction list shows them")
+    if len(text) == 64:
+        return bytes.fromhex(text)
+    known = [one.id for one in me.auctions.auctions() if one.id.hex().startswith(text)]
+    if len(known) != 1:
+        raise Misuse(f"{len(known)} auctions begin with {text}; zoneshare auction list shows them")
+    return known[0]
+
+
+def _auctioneer(me: Party, options: Flying, journal: Journal, told: Told) -> Auctioneer:
+    grace = me.margin + 2_000 if options.grace is None else int(options.grace * 1000)
+    if grace <= me.margin:
+        raise Misuse(f"the grace time must be longer than the zone's margin: --grace {me.margin // 1000 + 1} at least")
+    spans = Spans(
+        bidding=int(options.bidding * 1000),
+        deposits=int(options.deposits * 1000),
+        grace=grace,
+        claiming=int(options.claiming * 1000),
+    )
+    enclave = EnclaveClient(*options.enclave, me.identity, me.peers())
+    return Auctioneer(
+        me,
+        enclave,
+        options.enclave,
+        journal,
+        clock=SystemClock(),
+        spans=spans,
+        sample=options.sample / 100,
+        disputable=options.disputable,
+        told=told,
+    )
+
+
+def _traffic(options: Flying) -> Traffic:
+    if options.route == SYNTHETIC:
+        return Generated(options.seed)
+    path = Path(options.route)
+    if not path.exists():
+        raise Misuse(f"no such file or folder: {path}; say {SYNTHETIC}, or where traces are")
+    return Traced(read_traces(path), options.rounds)
+
+
+async def until_signal(work: Awaitable[R]) -> R:
+    """What ``work`` gives. Raises CancelledError after SIGINT or SIGTERM."""
+    doing = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, doing.cancel)
+    try:
+        return await doing
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def new_seed() -> int:
+    return int.from_bytes(os.urandom(4), "big")
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
