@@ -29,15 +29,18 @@ def register(app: typer.Typer) -> None:
 def seal_(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the page and its pictures go.")] = Path("docs"),
     traces: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Taxis' traces (new_*.txt); without, traffic is generated.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", envvar="ZONESHARE_TAXIS", help="Taxis' traces (new_*.txt); without, traffic is generated."
+        ),
     ] = None,
-    plain: Annotated[bool, typer.Option("--simulations", help="Only what is simulated, in a minute.")] = False,
 ) -> None:
-    """Make DIR/seal-figures.md and its pictures: Tables III and V to VIII, Figs. 5 to 11. Takes some minutes.
+    """Make DIR/seal-figures.md and its pictures: Tables III and V to VIII, Figs. 5 to 11. Takes about
+    five minutes of a processor.
 
-    Example: zoneshare bench seal --out docs --traces ../shared/data/sf-taxis
+    Example: zoneshare bench seal --out docs --traces taxis
     """
-    from zoneshare_benchmarks import seal_economics, seal_figures
+    from zoneshare_benchmarks import seal_figures
     from zoneshare_benchmarks.seal_markets import observed_dwells, read_traces
     from zoneshare_benchmarks.seal_prover import proofs
 
@@ -47,9 +50,5 @@ def seal_(
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     traffic = f"{len(dwells)} sightings of real taxis" if dwells else "generated"
     head = f"{HEAD}Machine: {machine}. Traffic: {traffic}.\n"
-    if plain:
-        chapters = list(seal_figures.economics(dwells, seal_economics.Overhead(0, 0, 0)))
-        seal_figures.write(chapters, out, head, typer.echo)
-        return
     with proofs() as made:
         seal_figures.write(list(seal_figures.measured(made, dwells, typer.echo)), out, head, typer.echo)
