@@ -13,6 +13,7 @@ def figures() -> dict[str, Figure]:
         epow_system,
         epow_verify,
         opening,
+        seal_proofs,
         seal_safe,
         submits,
         wire,
@@ -36,6 +37,7 @@ def figures() -> dict[str, Figure]:
         *epow_system.FIGURES,
         *epow_feed.FIGURES,
         *epow_scale.FIGURES,
+        *seal_proofs.FIGURES,
         *seal_safe.FIGURES,
     ]
     return {figure.name: figure for figure in parts}
