@@ -81,8 +81,8 @@ class Book:
         half.rename(folder / f"{name}.npy")
 
     def load_matrix(self, task: bytes, name: str) -> NDArray[Any]:
-        matrix: NDArray[Any] = np.load(self._task_folder(task) / f"{name}.npy", allow_pickle=False)
-        return matrix
+        """Straight from the file: it is read as it is used, and takes no memory of ours."""
+        return np.asarray(np.load(self._task_folder(task) / f"{name}.npy", mmap_mode="r", allow_pickle=False))
 
     def runs(self, task: bytes, sub_task: int) -> list[RunDone]:
         """The verified runs of a sub-task."""

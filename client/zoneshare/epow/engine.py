@@ -97,6 +97,7 @@ class Engine:
         self._worker = Worker(basic, self._product)
         self._runs: deque[Run] = deque()
         self._at_work: Run | None = None
+        self._told_of: list[Run] = []
         self._current: dict[tuple[bytes, int, int], Assignment] = {}
         self._gone: set[tuple[bytes, int, int]] = set()
         self._tip: Tip | None = None
@@ -154,10 +155,15 @@ class Engine:
             self._gone.update(self._current)
             self._runs.clear()
 
-    def needed(self) -> set[bytes]:
-        """The blocks of all runs that it has."""
+    def taken(self, finished: Finished) -> None:
+        """Whoever was told of this run minds its blocks from now on."""
         with self._change:
-            runs = [*self._runs, *([self._at_work] if self._at_work else [])]
+            self._told_of.remove(finished.run)
+
+    def needed(self) -> set[bytes]:
+        """The blocks of all runs that it has, or has told of."""
+        with self._change:
+            runs = [*self._runs, *self._told_of, *([self._at_work] if self._at_work else [])]
         return {hash for run in runs for hash in (*run.left, *run.right)}
 
     def _run(self) -> None:
@@ -201,6 +207,8 @@ class Engine:
             assignment = self._current.pop(key, run.assignment)
             gone = key in self._gone
             self._gone.discard(key)
+            if not gone:
+                self._told_of.append(run)
         if not gone:
             result = RunResult(digest(assignment), done.hashes, matrix_hash(done.total))
             self._told(Finished(assignment, result, done.total, run))

@@ -63,8 +63,7 @@ class Intake:
         cells, width = await asyncio.to_thread(result_cells, result)
         for session in waiting:
             session.put(Merged(id, kept.result, result.shape[0], result.shape[1], width))
-            for piece in pieces_of(kept.result, cells):
-                session.put(piece)
+            session.put_all(pieces_of(kept.result, cells))
 
     def gone(self, session: Session) -> None:
         for sessions in self._waiting.values():

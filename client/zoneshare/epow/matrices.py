@@ -19,18 +19,21 @@ class Buffer:
 
     def __init__(self, hash: bytes, size: int) -> None:
         self._hash, self._size = hash, size
-        self._cells = bytearray()
+        self._cells = bytearray(size)
+        self._here = 0
 
     @property
     def complete(self) -> bool:
-        return len(self._cells) == self._size
+        return self._here == self._size
 
     def add(self, piece: Piece) -> None:
         """Raises Malformed for another matrix's piece, one out of order, or more than was announced."""
-        fits = piece.total == self._size and piece.offset == len(self._cells) and piece.cells
-        if piece.hash != self._hash or not fits or piece.offset + len(piece.cells) > self._size:
-            raise Malformed("not the next piece of the matrix", offset=piece.offset, expected=len(self._cells))
-        self._cells += piece.cells
+        fits = piece.total == self._size and piece.offset == self._here and piece.cells
+        after = piece.offset + len(piece.cells)
+        if piece.hash != self._hash or not fits or after > self._size:
+            raise Malformed("not the next piece of the matrix", offset=piece.offset, expected=self._here)
+        self._cells[self._here : after] = piece.cells
+        self._here = after
 
     def cells(self, kind: str) -> NDArray[Any]:
         return np.frombuffer(self._cells, kind)
@@ -59,23 +62,23 @@ class Pieces:
         return cells
 
 
-def pieces_of(hash: bytes, cells: bytes) -> Iterator[Piece]:
+def pieces_of(hash: bytes, cells: memoryview) -> Iterator[Piece]:
     """The cells in pieces of a MiB."""
     for offset in range(0, len(cells), PIECE):
-        yield Piece(hash, offset, len(cells), cells[offset : offset + PIECE])
+        yield Piece(hash, offset, len(cells), bytes(cells[offset : offset + PIECE]))
 
 
 def matrix_pieces(matrix: Int8 | Int64) -> Iterator[Piece]:
     """A checked matrix's pieces."""
-    return pieces_of(matrix_hash(matrix), bytes(matrix_bytes(matrix)))
+    return pieces_of(matrix_hash(matrix), matrix_bytes(matrix))
 
 
-def result_cells(result: NDArray[Any]) -> tuple[bytes, int]:
+def result_cells(result: NDArray[Any]) -> tuple[memoryview, int]:
     """A result's cells, and bytes a cell: 4 where all values fit."""
     small = np.iinfo(np.int32)
     fits = result.dtype == np.int32 or (result.min() >= small.min and result.max() <= small.max)
     width = 4 if fits else 8
-    return result.astype(f"<i{width}", copy=False).tobytes(), width
+    return matrix_bytes(result.astype(f"<i{width}", copy=False)), width
 
 
 def result_of(merged: Merged, buffer: Buffer) -> Int64:

@@ -140,6 +140,7 @@ class Miner:
                     self._new_tip(tip)
                 case Finished() as finished:
                     await self._finished(finished)
+                    self._engine.taken(finished)
                 case Won() as won:
                     await self._claim_block(won)
 

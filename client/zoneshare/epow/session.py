@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from zoneshare.epow.desk import Seat
@@ -28,13 +28,17 @@ class Session:
         self.asked: dict[bytes, tuple[Assignment, RunResult, Int32, int]] = {}
         """Runs whose sum is right, and of which a single result is to be revealed: the nsub-task's id."""
         self._cells = cells
-        self._out: asyncio.Queue[Record | bytes] = asyncio.Queue()
+        self._out: asyncio.Queue[Record | bytes | Iterator[Record]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def put(self, message: object) -> None:
         """Send a message, or the block with this hash; never waits."""
         if isinstance(message, Record | bytes):
             self._out.put_nowait(message)
+
+    def put_all(self, messages: Iterator[Record]) -> None:
+        """Send messages that are made one by one, as they go."""
+        self._out.put_nowait(messages)
 
     def refuse(self, error: ZoneshareError) -> None:
         self.put(Refuse(to_wire(error)[:4096]))
@@ -66,8 +70,11 @@ class Session:
             item = await self._out.get()
             if isinstance(item, bytes):
                 await self._send_block(item)
-            else:
+            elif isinstance(item, Record):
                 await self.connection.send(item)
+            else:
+                for message in item:
+                    await self.connection.send(message)
 
     async def _send_block(self, hash: bytes) -> None:
         cells = self._cells(hash)

@@ -129,6 +129,9 @@ class Source:
                     case Need():
                         await self._bring(connection, message.hashes, offered)
                     case Merged() if message.task == task.id:
+                        shape = task.matrices[0].rows, task.matrices[-1].columns
+                        if (message.rows, message.columns) != shape:
+                            raise DataCorrupt("the result has another shape", rows=message.rows)
                         merged = message
                         buffer = Buffer(message.hash, message.rows * message.columns * message.cells)
                     case Piece() if merged is not None:

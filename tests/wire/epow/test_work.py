@@ -88,3 +88,19 @@ def test_blocks_come_of_both_kinds_of_loops_and_work_goes_on_over_the_tips(tmp_p
     assert [block.header.height for block in blocks] == list(range(1, len(blocks) + 1))
     assert all(later.header.previous == earlier.hash for earlier, later in pairwise(blocks))
     rig.books_balance()
+
+
+def test_a_miner_with_room_for_hardly_a_block_forgets_none_that_it_needs(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    a, b = int8(RNG, 160, 48), int8(RNG, 48, 160)
+
+    async def play() -> None:
+        async with rig.coordinator(sample=200_000), rig.miners("ann", memory=1000) as miners, rig.source() as source:
+            for _ in range(2):
+                assert (await source.multiply([a, b], fee=20_000) == product(a, b)).all()
+            engine = miners[0].engine
+            assert engine is not None
+            assert engine.blocks._slots.taken_bytes < a.nbytes + b.nbytes
+
+    asyncio.run(asyncio.wait_for(play(), 40))
+    rig.books_balance()
