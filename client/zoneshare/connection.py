@@ -51,7 +51,7 @@ class Profile:
         if self.adapter == "hfc":
             nodes = hfc_profile.network(self._profile, self._base)
             known = msgspec.structs.replace(nodes, client_key=shown.key, client_certificate=shown.certificate)
-            return HfcTransport(Worker(known), identity)
+            return HfcTransport(Worker(known), identity, shown=shown)
         peers = [
             GrpcTransport(peer.endpoint, peer.tls_roots, peer.server_name or None, client=shown) for peer in self.peers
         ]

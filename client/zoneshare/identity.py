@@ -46,6 +46,11 @@ class ClientTls:
     key: bytes = field(repr=False)
     certificate: bytes
 
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the certificate, by which Fabric ties a request for blocks to its connection."""
+        return x509.load_pem_x509_certificate(self.certificate).fingerprint(SHA256())
+
 
 @dataclass(frozen=True)
 class Identity:

@@ -46,9 +46,16 @@ class Seek:
 
 
 def read_seek(
-    envelope: common_pb2.Envelope, find: Callable[[str], Channel | None], policy: str, clock_ms: Callable[[], int]
+    envelope: common_pb2.Envelope,
+    find: Callable[[str], Channel | None],
+    policy: str,
+    clock_ms: Callable[[], int],
+    tls_hash: bytes | None = None,
 ) -> Seek:
-    """What the envelope asks for; its signer must satisfy ``policy``. Raises SeekRefused, in a node's order."""
+    """What the envelope asks for; its signer must satisfy ``policy``. Raises SeekRefused, in a node's order.
+
+    ``tls_hash`` is that of the certificate the client has shown, where it must show one: the header must have it too.
+    """
     bad = common_pb2.BAD_REQUEST
     try:
         payload = common_pb2.Payload.FromString(envelope.payload)
@@ -58,6 +65,8 @@ def read_seek(
         raise SeekRefused(bad, "the envelope cannot be read") from cause
     if abs(clock_ms() - wire.millis(header.timestamp)) > TIME_WINDOW_MS:
         raise SeekRefused(bad, "the envelope's timestamp is missing, or too far from the node's time")
+    if tls_hash is not None and header.tls_cert_hash != tls_hash:
+        raise SeekRefused(bad, "the header's TLS certificate hash is not that of the client's certificate")
     channel = find(header.channel_id)
     if channel is None:
         raise SeekRefused(common_pb2.NOT_FOUND, f"channel {header.channel_id} not found")

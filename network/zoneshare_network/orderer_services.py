@@ -10,7 +10,7 @@ from fabric_protos.orderer import ab_pb2, ab_pb2_grpc
 from zoneshare_network.calls import Calls
 from zoneshare_network.deliver import ordered
 from zoneshare_network.network import EmbeddedNetwork
-from zoneshare_network.peer_services import sought
+from zoneshare_network.peer_services import sought, tls_hash
 
 CHANNEL_READERS = "/Channel/Readers"
 
@@ -31,9 +31,10 @@ class OrdererService(ab_pb2_grpc.AtomicBroadcastServicer):  # type: ignore[misc]
                 return
 
     async def Deliver(
-        self, requests: AsyncIterator[common_pb2.Envelope], _: Any
+        self, requests: AsyncIterator[common_pb2.Envelope], context: Any
     ) -> AsyncIterator[ab_pb2.DeliverResponse]:
-        async for item in sought(self._network, self._calls, requests, CHANNEL_READERS):
+        shown = tls_hash(self._network, context)
+        async for item in sought(self._network, self._calls, requests, CHANNEL_READERS, shown):
             if isinstance(item, int):
                 yield ab_pb2.DeliverResponse(status=item)
             else:

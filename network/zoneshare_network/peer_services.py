@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.hashes import SHA256
 from fabric_protos.common import common_pb2
 from fabric_protos.discovery import protocol_pb2, protocol_pb2_grpc
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
@@ -19,6 +20,7 @@ from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.nodes import Node
 from zoneshare_network.view import READERS
 from zoneshare_protocols.errors import LedgerFailed
+from zoneshare_protocols.fabric.identity import certificate
 
 Answer = TypeVar("Answer")
 Envelopes: TypeAlias = AsyncIterator[common_pb2.Envelope]
@@ -102,28 +104,28 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]  # 
     def __init__(self, network: EmbeddedNetwork, calls: Calls) -> None:
         self._network, self._calls = network, calls
 
-    async def Deliver(self, requests: Envelopes, _: Context) -> AsyncIterator[events_pb2.DeliverResponse]:
-        async for item in self._sought(requests):
+    async def Deliver(self, requests: Envelopes, context: Context) -> AsyncIterator[events_pb2.DeliverResponse]:
+        async for item in self._sought(requests, context):
             yield _answer(item, lambda _seek, block: events_pb2.DeliverResponse(block=block))
 
-    async def DeliverFiltered(self, requests: Envelopes, _: Context) -> AsyncIterator[events_pb2.DeliverResponse]:
+    async def DeliverFiltered(self, requests: Envelopes, context: Context) -> AsyncIterator[events_pb2.DeliverResponse]:
         def short(seek: Seek, block: common_pb2.Block) -> events_pb2.DeliverResponse:
             return events_pb2.DeliverResponse(filtered_block=deliver.filtered(seek.channel.name, block))
 
-        async for item in self._sought(requests):
+        async for item in self._sought(requests, context):
             yield _answer(item, short)
 
     async def DeliverWithPrivateData(
-        self, requests: Envelopes, _: Context
+        self, requests: Envelopes, context: Context
     ) -> AsyncIterator[events_pb2.DeliverResponse]:
         def whole(_: Seek, block: common_pb2.Block) -> events_pb2.DeliverResponse:
             return events_pb2.DeliverResponse(block_and_private_data=events_pb2.BlockAndPrivateData(block=block))
 
-        async for item in self._sought(requests):
+        async for item in self._sought(requests, context):
             yield _answer(item, whole)
 
-    def _sought(self, requests: Envelopes) -> AsyncIterator[Sought | int]:
-        return sought(self._network, self._calls, requests, READERS)
+    def _sought(self, requests: Envelopes, context: Context) -> AsyncIterator[Sought | int]:
+        return sought(self._network, self._calls, requests, READERS, tls_hash(self._network, context))
 
 
 def _answer(
@@ -132,13 +134,21 @@ def _answer(
     return events_pb2.DeliverResponse(status=item) if isinstance(item, int) else shape(*item)
 
 
+def tls_hash(network: EmbeddedNetwork, context: Context) -> bytes | None:
+    """SHA-256 of the certificate that the client has shown; None where the network asks for none."""
+    if not network.topology.client_auth:
+        return None
+    shown = next(iter(context.auth_context()["x509_pem_cert"]))
+    return certificate(shown).fingerprint(SHA256())
+
+
 async def sought(
-    network: EmbeddedNetwork, calls: Calls, requests: Envelopes, policy: str
+    network: EmbeddedNetwork, calls: Calls, requests: Envelopes, policy: str, shown: bytes | None
 ) -> AsyncIterator[Sought | int]:
     """The blocks that each request asks for, and then its common.Status, until one is refused."""
     async for envelope in requests:
         try:
-            seek = await calls.run(partial(deliver.read_seek, envelope, network.find, policy, network.clock_ms))
+            seek = await calls.run(partial(deliver.read_seek, envelope, network.find, policy, network.clock_ms, shown))
             if seek.waits or seek.first < seek.channel.height:
                 async for block in calls.blocks(seek.channel, seek.first):
                     seek.recheck()

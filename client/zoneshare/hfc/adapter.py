@@ -16,7 +16,7 @@ from zoneshare.gateway import FAILURE_STATUS, new_nonce, now_ms
 from zoneshare.hfc.messages import Answer, Await, Endorse, Evaluate, Expect, Open, Order, Request, Settle, Verdict
 from zoneshare.hfc.process import Worker
 from zoneshare.hfc.seeks import chaincode_events, flag_of, seek
-from zoneshare.identity import Identity
+from zoneshare.identity import ClientTls, Identity
 from zoneshare.transport import TransportFailure
 from zoneshare_protocols.errors import Malformed
 from zoneshare_protocols.fabric import proposal as proposals
@@ -37,8 +37,11 @@ class HfcTransport:
         *,
         clock: Callable[[], int] = now_ms,
         nonce: Callable[[], bytes] = new_nonce,
+        shown: ClientTls | None = None,
     ) -> None:
+        """``shown`` is what the worker shows to nodes that ask who connects."""
         self.worker = worker
+        self._tls_hash = shown.hash if shown else b""
         self._identity = identity
         self._clock = clock
         self._nonce = nonce
@@ -96,7 +99,14 @@ class HfcTransport:
 
     def seek(self, channel: str, from_block: int | None) -> bytes:
         """A signed request for blocks from a number on, or from the newest on."""
-        return seek(self._identity, channel, self._nonce(), self._clock(), from_block)
+        return seek(
+            self._identity,
+            channel,
+            nonce=self._nonce(),
+            timestamp_ms=self._clock(),
+            tls_hash=self._tls_hash,
+            from_block=from_block,
+        )
 
     def _newest(self, channel: str) -> bytes:
         return self.seek(channel, None)

@@ -16,8 +16,13 @@ from zoneshare_protocols.fabric.flags import TxFlag
 FOR_EVER = 2**63 - 1
 
 
-def seek(identity: Identity, channel: str, nonce: bytes, timestamp_ms: int, from_block: int | None) -> bytes:
-    """A common.Envelope that asks a peer for blocks from a number on, or from the newest on, for ever."""
+def seek(
+    identity: Identity, channel: str, *, nonce: bytes, timestamp_ms: int, tls_hash: bytes, from_block: int | None
+) -> bytes:
+    """A common.Envelope that asks a peer for blocks from a number on, or from the newest on, for ever.
+
+    ``tls_hash`` is that of the certificate shown to peers that ask for one; others do not look at it.
+    """
     start = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest())
     if from_block is not None:
         start = ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=from_block))
@@ -27,7 +32,10 @@ def seek(identity: Identity, channel: str, nonce: bytes, timestamp_ms: int, from
         behavior=ab_pb2.SeekInfo.BLOCK_UNTIL_READY,
     )
     channel_header = common_pb2.ChannelHeader(
-        type=common_pb2.DELIVER_SEEK_INFO, channel_id=channel, timestamp=wire.timestamp(timestamp_ms)
+        type=common_pb2.DELIVER_SEEK_INFO,
+        channel_id=channel,
+        timestamp=wire.timestamp(timestamp_ms),
+        tls_cert_hash=tls_hash,
     )
     signature_header = common_pb2.SignatureHeader(creator=identity.serialized, nonce=nonce)
     header = common_pb2.Header(channel_header=wire.write(channel_header), signature_header=wire.write(signature_header))

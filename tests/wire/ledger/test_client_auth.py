@@ -4,17 +4,24 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
+from fabric_protos.common import common_pb2
+from fabric_protos.orderer import ab_pb2_grpc
+from fabric_protos.peer import events_pb2_grpc
 
 from tests.wire.ledger.harness import CHAINCODE, CHANNEL, Site, site
 from zoneshare.connection import Connection, Profile
 from zoneshare.gateway import Deadlines, GatewayLedger
 from zoneshare.grpc_transport import GrpcTransport
+from zoneshare.hfc.seeks import seek
 from zoneshare.identity import ClientTls, Identity, write_identity
 from zoneshare.ledger import LedgerUnavailable
 from zoneshare.transport import Transport
 from zoneshare_network.host import announce, digest, encoded, profile
+from zoneshare_network.members import Organisation
 from zoneshare_network.network import EmbeddedNetwork
+from zoneshare_network.nodes import Kind
 from zoneshare_network.pki import Authority, Role, key_pem, new_key
 from zoneshare_network.topology import Topology, utc
 from zoneshare_protocols.errors import LedgerFailed, Misuse
@@ -98,6 +105,25 @@ def test_none_is_refused_at_every_node(asking: Site) -> None:
         with pytest.raises(LedgerUnavailable):
             says(GrpcTransport(node.address, roots), identity)
         assert says(GrpcTransport(node.address, roots, client=identity.tls), identity) == b"Org1MSP"
+
+
+@pytest.mark.parametrize("kind", [Kind.PEER, Kind.ORDERER])
+def test_a_request_for_blocks_names_the_certificate_it_came_with(asking: Site, kind: Kind) -> None:
+    """Else whoever saw the signed request could send it too."""
+    identity = asking.identity()
+    node = next(one for one in asking.server.nodes if one.kind is kind)
+    roots = Organisation(node.mspid, asking.network.folder / "orgs" / node.mspid).tls_ca.pem
+    credentials = grpc.ssl_channel_credentials(roots, identity.tls.key, identity.tls.certificate)
+    with grpc.secure_channel(node.address, credentials) as channel:
+        stub = events_pb2_grpc.DeliverStub if kind is Kind.PEER else ab_pb2_grpc.AtomicBroadcastStub
+        for shown, first in ((b"", "status"), (stranger(asking).tls.hash, "status"), (identity.tls.hash, "block")):
+            now = asking.network.clock_ms()
+            asked = seek(identity, CHANNEL, nonce=b"n" * 24, timestamp_ms=now, tls_hash=shown, from_block=0)
+            answers = stub(channel).Deliver(iter((common_pb2.Envelope.FromString(asked),)), timeout=10)
+            answer = next(answers)
+            assert answer.WhichOneof("Type") == first
+            assert first == "block" or answer.status == common_pb2.BAD_REQUEST
+            answers.cancel()
 
 
 def test_none_is_refused_by_hfc_too(asking: Site) -> None:
