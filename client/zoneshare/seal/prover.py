@@ -69,7 +69,7 @@ class Prover:
         """
         check_form(locked.encrypted)
         name = locked.encrypted.circuit
-        made = await asyncio.to_thread(witness, locked)
+        made = witness(locked)
         async with self._lock:
             key = await self._load(name)
             proof = await self._ask(b"P" + name.encode() + b"\0" + made)

@@ -128,9 +128,14 @@ def decrypt(stream: Sequence[int], ciphertext: Sequence[int]) -> tuple[int, ...]
     return tuple(message)
 
 
-def witness(kind: Circuit, key: int, context: int, ciphertext: Sequence[int]) -> bytes:
-    """The circuit's witness as a ``.wtns`` file. It holds the key. Raises BadProof where C is not under ``key``."""
+def witness(kind: Circuit, key: int, hash: int, context: int, ciphertext: Sequence[int]) -> bytes:
+    """The circuit's witness as a ``.wtns`` file. It holds the key.
+
+    Raises BadProof where ``hash`` is not the key's, or C is not under it.
+    """
     found = sponge(kind, key, context)
+    if found.hash != hash:
+        raise BadProof("the key does not match its hash")
     message = decrypt(found.stream, ciphertext)
     wires = [1, found.hash, context, *ciphertext, key, *message]
     for number in range(kind.permutations):

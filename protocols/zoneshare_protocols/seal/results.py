@@ -189,12 +189,11 @@ def key_hash(name: str, key: bytes, context: bytes) -> bytes:
 
 def witness(locked: Locked) -> bytes:
     """The ``.wtns`` file to prove with; it holds the key. Raises BadProof where hash, key and ciphertext differ."""
-    check_key(locked.encrypted, locked.key)
-    encrypted = locked.encrypted
-    kind = circuits.circuit(encrypted.circuit)
-    return circuits.witness(
-        kind, number(locked.key), encrypted.context.element, list(map(number, encrypted.ciphertext))
-    )
+    kind = circuits.circuit(locked.encrypted.circuit)
+    hash, context, *ciphertext = locked.encrypted.public
+    if number(locked.key) >= FIELD:
+        raise BadProof("the key is not an element of the field")
+    return circuits.witness(kind, number(locked.key), hash, context, ciphertext)
 
 
 def element(value: int) -> bytes:
