@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from zoneshare_chaincode import auction_refund, vault
 from zoneshare_chaincode import auction_state as state
-from zoneshare_chaincode.auction_phases import enter, serve
+from zoneshare_chaincode.auction_phases import close, enter, serve
 from zoneshare_chaincode.base import Context, Contract, transaction
 from zoneshare_protocols.codec import MAX_AMOUNT, Digest, Signature, decode, digest
 from zoneshare_protocols.errors import AlreadyExists, BadProof, LimitExceeded, Malformed, Misuse, NotAllowed
@@ -173,6 +173,11 @@ class Auctions(Contract):
         return serve(context, auction)
 
     @transaction
+    def close(self, context: Context, auction: Digest) -> Auction:
+        """T_init or T_dep alone, where :meth:`advance` never gets through. Anyone may."""
+        return close(context, auction)
+
+    @transaction
     def record(self, context: Context, result: Result, signature: Signature) -> Auction:
         """The enclave's result, over exactly the bids of the set, until T_auc. Anyone may submit it."""
         present = serve(context, result.auction)
@@ -223,6 +228,14 @@ class Auctions(Contract):
     def refund(self, context: Context, auction: Digest) -> Auction:
         """Rests, deposits and penalties, when all is claimed, run out or cancelled. Anyone may."""
         return auction_refund.refund(context, serve(context, auction))
+
+    @transaction
+    def collect(self, context: Context, auction: Digest) -> int:
+        """By a bidder or the drone, when :meth:`refund` may be called: its own share alone, and how much it was.
+
+        The refund touches every party's balance; whoever keeps one of them moving keeps it from being ordered.
+        """
+        return auction_refund.collect(context, serve(context, auction))
 
 
 def _first_word(record: BidderRecord) -> None:

@@ -5,10 +5,11 @@ from msgspec.structs import replace
 from zoneshare_chaincode import auction_state as state
 from zoneshare_chaincode.base import Context
 from zoneshare_protocols.codec import digest
+from zoneshare_protocols.errors import WrongPhase
 from zoneshare_protocols.seal import phases
 from zoneshare_protocols.seal.bids import MAX_BIDDERS
 from zoneshare_protocols.seal.ledger import Auction, BidList, bids_digest, taking_part
-from zoneshare_protocols.seal.phases import Event
+from zoneshare_protocols.seal.phases import Event, Phase
 
 
 def serve(context: Context, id: bytes) -> Auction:
@@ -16,15 +17,23 @@ def serve(context: Context, id: bytes) -> Auction:
 
     The caller goes on with what it gets; what a timer changes is written with what the caller writes.
     """
+    present = _counted(context, state.auction(context, id))
+    while (event := _timer(context, present)) is not None:
+        present = _counted(context, _run_out(context, present, event))
+    return present
+
+
+def close(context: Context, id: bytes) -> Auction:
+    """Serve T_init or T_dep alone; the next call counts. Raises NotFound, WrongPhase where neither has run out.
+
+    Counting reads every bidder's key. Held transactions of bidders, ordered one a block, could keep it from ever being
+    committed until T_auc, when the drone loses Q; this writes the one key that all of them have read.
+    """
     present = state.auction(context, id)
-    while True:
-        event = phases.timed_out(
-            present.phase, present.timers, context.now, funded=present.deposit > 0, margin=context.margin
-        )
-        if event is None:
-            return present
-        present = state.put_auction(context, _run_out(context, present, event))
-        state.tell(context, event, present)
+    event = _timer(context, present)
+    if event not in (Event.T_INIT, Event.T_DEP, Event.T_DEP_UNFUNDED):
+        raise WrongPhase("nothing is to be closed now", phase=present.phase.value, event="close", allowed="advance")
+    return _run_out(context, present, event)
 
 
 def enter(context: Context, present: Auction, event: Event) -> Auction:
@@ -33,31 +42,41 @@ def enter(context: Context, present: Auction, event: Event) -> Auction:
     return replace(present, phase=phases.move(present.phase, event))
 
 
+def _timer(context: Context, present: Auction) -> Event | None:
+    return phases.timed_out(
+        present.phase, present.timers, context.now, funded=present.deposit > 0, margin=context.margin
+    )
+
+
 def _run_out(context: Context, present: Auction, event: Event) -> Auction:
-    after = replace(present, phase=phases.move(present.phase, event))
-    match event:
-        case Event.T_INIT:
-            return _close_bids(context, after)
-        case Event.T_DEP:
-            return _close_deposits(context, after)
-        case Event.T_AUC | Event.T_COM:
-            return replace(after, at_fault=True)
+    phase = phases.move(present.phase, event)
+    fault = present.at_fault or event in (Event.T_AUC, Event.T_COM)
+    after = state.put_auction(context, replace(present, phase=phase, at_fault=fault))
+    state.tell(context, event, after)
     return after
 
 
-def _close_bids(context: Context, after: Auction) -> Auction:
-    found = sorted(state.bidders(context, after.id), key=lambda one: one.order)
+def _counted(context: Context, present: Auction) -> Auction:
+    if present.phase is Phase.DEPOSIT and present.bids is None:
+        return state.put_auction(context, _close_bids(context, present))
+    if present.phase is Phase.AUCTION and present.bid_set is None:
+        return state.put_auction(context, _close_deposits(context, present))
+    return present
+
+
+def _close_bids(context: Context, present: Auction) -> Auction:
+    found = sorted(state.bidders(context, present.id), key=lambda one: one.order)
     for one in found[MAX_BIDDERS:]:
-        context.delete(state.key(state.BIDDER, after.id, one.bidder))
+        context.delete(state.key(state.BIDDER, present.id, one.bidder))
     kept = tuple(sorted((one.bidder, one.bid) for one in found[:MAX_BIDDERS]))
-    bids = BidList(after.id, kept)
-    context.put(state.key(state.BIDS, after.id), bids)
-    return replace(after, bids=bids_digest(bids), bidders=len(kept))
+    bids = BidList(present.id, kept)
+    context.put(state.key(state.BIDS, present.id), bids)
+    return replace(present, bids=bids_digest(bids), bidders=len(kept))
 
 
-def _close_deposits(context: Context, after: Auction) -> Auction:
-    names = [bidder for bidder, _ in state.bids(context, after.id).bids]
-    dwell = dict(zip(names, state.observed(context, after.id).dwell, strict=True))
-    found = taking_part(after.id, state.bidders(context, after.id), dwell)
-    context.put(state.key(state.BID_SET, after.id), found)
-    return replace(after, bid_set=digest(found))
+def _close_deposits(context: Context, present: Auction) -> Auction:
+    names = [bidder for bidder, _ in state.bids(context, present.id).bids]
+    dwell = dict(zip(names, state.observed(context, present.id).dwell, strict=True))
+    found = taking_part(present.id, state.bidders(context, present.id), dwell)
+    context.put(state.key(state.BID_SET, present.id), found)
+    return replace(present, bid_set=digest(found))

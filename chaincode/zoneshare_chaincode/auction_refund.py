@@ -8,7 +8,7 @@ from zoneshare_chaincode.base import Context
 from zoneshare_protocols.errors import AlreadyExists, NotAllowed, WrongPhase
 from zoneshare_protocols.seal import phases
 from zoneshare_protocols.seal.deposits import Ending, share_out
-from zoneshare_protocols.seal.ledger import Auction, BidderRecord, Winner
+from zoneshare_protocols.seal.ledger import Auction, BidderRecord
 from zoneshare_protocols.seal.phases import Event, Phase
 from zoneshare_protocols.seal.score import fallback
 from zoneshare_protocols.seal.tasks import settled
@@ -21,17 +21,34 @@ def refund(context: Context, present: Auction) -> Auction:
     """Pay everybody what :func:`share_out` says, less what it has had already. Raises WrongPhase."""
     ended = _over(context, present)
     closed = replace(ended, phase=phases.move(ended.phase, Event.REFUND))
-    terms = state.opening(context, present.id).notice.terms
     found = state.bidders(context, present.id)
-    winners = {winner.bidder: winner for winner in state.winners(context, present.id)}
-    had = {place: one.withdrawn for place, one in enumerate(found, 1) if one.deposit}
-    ending, claims = _ending(context, closed, found, winners)
-    shares = share_out(ending, terms)
-    for place, share in shares.bidders.items():
-        _pay(context, found[place - 1].bidder, share - had[place] - claims.get(place, 0))
-    _pay(context, present.drone, shares.drone)
+    drone, left = _left(context, ended, found)
+    for place, amount in left.items():
+        _pay(context, found[place - 1].bidder, amount)
+    _pay(context, present.drone, drone)
     state.tell(context, Event.REFUND, closed)
     return state.put_auction(context, closed)
+
+
+def collect(context: Context, present: Auction) -> int:
+    """The caller's own share. Raises WrongPhase, NotFound for who has no part, AlreadyExists when nothing is left."""
+    ended = _over(context, present)
+    phases.move(ended.phase, Event.REFUND)
+    found = state.bidders(context, present.id)
+    drone, left = _left(context, ended, found)
+    if context.account == present.drone:
+        amount, ended = drone, replace(ended, collected=ended.collected + drone)
+    else:
+        record = state.bidder(context, present.id, context.account)
+        amount = left.get(found.index(record) + 1, 0)
+        state.put_bidder(context, replace(record, withdrawn=record.withdrawn + amount))
+    if not amount:
+        raise AlreadyExists("nothing is left", account=context.account)
+    _pay(context, context.account, amount)
+    state.tell(context, Event.REFUND, ended)
+    if ended != present:
+        state.put_auction(context, ended)
+    return amount
 
 
 def withdraw(context: Context, present: Auction) -> BidderRecord:
@@ -59,7 +76,7 @@ def held(context: Context, present: Auction) -> int:
     if present.phase is Phase.CLOSED:
         return 0
     bidders = sum(one.deposit - one.withdrawn for one in state.bidders(context, present.id))
-    return present.deposit + bidders - sum(one.paid for one in state.claims(context, present.id))
+    return present.deposit - present.collected + bidders - sum(one.paid for one in state.claims(context, present.id))
 
 
 def _over(context: Context, present: Auction) -> Auction:
@@ -82,11 +99,21 @@ def _all_claimed(context: Context, present: Auction) -> bool:
     )
 
 
-def _ending(
-    context: Context, closed: Auction, found: list[BidderRecord], winners: dict[str, Winner]
-) -> tuple[Ending, dict[int, int]]:
-    """How it ended, and what was paid by claims; a bidder's number is its place among all who bid."""
+def _left(context: Context, ended: Auction, found: list[BidderRecord]) -> tuple[int, dict[int, int]]:
+    """What the drone and every bidder that paid in are still due; a bidder's number is its place among ``found``."""
+    ending = _ending(context, ended, found)
+    shares = share_out(ending, state.opening(context, ended.id).notice.terms)
+    left = {
+        place: share - found[place - 1].withdrawn - ending.claims.get(place, 0)
+        for place, share in shares.bidders.items()
+    }
+    return shares.drone - ended.collected, left
+
+
+def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> Ending:
+    """How it ended; a bidder's number is its place among all who bid."""
     notice = state.opening(context, closed.id).notice
+    winners = {winner.bidder: winner for winner in state.winners(context, closed.id)}
     penalties = {task.id: fallback(task, notice.terms).score for task in notice.tasks} if winners else {}
     claims, faults = {}, {}
     for place, one in enumerate(found, 1):
@@ -98,7 +125,7 @@ def _ending(
             claims[place] = paid.paid
         tasks = [settled(task, context.now, closed.timers.grace) for task in state.sold_tasks(context, winner)]
         faults[place] = sum(penalties[task.award.task] for task in tasks if task.at_fault)
-    ending = Ending(
+    return Ending(
         closed.deposit,
         {place: one.deposit for place, one in enumerate(found, 1) if one.deposit},
         claims,
@@ -106,7 +133,6 @@ def _ending(
         frozenset(place for place, one in enumerate(found, 1) if one.silent and closed.bid_set is not None),
         cancelled=closed.at_fault,
     )
-    return ending, claims
 
 
 def _pay(context: Context, account: str, amount: int) -> None:

@@ -64,6 +64,10 @@ class Auctions(Contract):
         """Serve the timers that have run out. Anyone may."""
         return result(Auction, self.submit("advance", auction).payload)
 
+    def close(self, auction: bytes) -> Auction:
+        """T_init or T_dep alone, where :meth:`advance` meets one conflict after another; the next call counts."""
+        return result(Auction, self.submit("close", auction).payload)
+
     def record(self, found: Result, signature: bytes) -> Auction:
         """The enclave's result, until T_auc. Anyone may."""
         return result(Auction, self.submit("record", found, signature).payload)
@@ -79,6 +83,10 @@ class Auctions(Contract):
     def refund(self, auction: bytes) -> Auction:
         """When all is claimed, run out or cancelled. Anyone may."""
         return result(Auction, self.submit("refund", auction).payload)
+
+    def collect(self, auction: bytes) -> int:
+        """The caller's own share, where :meth:`refund` meets one conflict after another."""
+        return result(int, self.submit("collect", auction).payload)
 
     def auction(self, id: bytes) -> Auction:
         """As it was left; a timer that has run out since is served by the next transaction."""

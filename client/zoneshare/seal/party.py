@@ -3,20 +3,21 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from zoneshare.accounts import Accounts
 from zoneshare.identity import Identity
-from zoneshare.ledger import ChaincodeEvent, Ledger
+from zoneshare.ledger import ChaincodeEvent, Conflict, Ledger
 from zoneshare.seal.claims import Claims
 from zoneshare.seal.ledger import Auctions
 from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.moment import Clock, ensure, persist
 from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.codec import decode
-from zoneshare_protocols.errors import NotFound, ZoneshareError
+from zoneshare_protocols.errors import NotFound, RuleBroken, ZoneshareError
 from zoneshare_protocols.seal.ledger import Auction, AuctionEvent
 from zoneshare_protocols.seal.phases import Phase
 
@@ -86,7 +87,7 @@ class Role(ABC):
                 changed.clear()
                 present = await self.ask(lambda: self._party.auctions.auction(id))
                 try:
-                    until = await self.step(present)
+                    until = 0 if await self._counted(present) else await self.step(present)
                 except ZoneshareError as failed:
                     self.say_once(f"{id.hex()}/{failed.message}", f"auction {id.hex()[:12]}: {failed}")
                     until = self._clock.now_ms() + AGAIN_MS
@@ -111,7 +112,7 @@ class Role(ABC):
     async def pass_timer(self, present: Auction, timer: int, patience: int = 0) -> int:
         """Wait for a timer of the phase and serve it; ``patience``: for somebody else to do that first. 0 once done."""
         if present.phase not in (Phase.INIT, Phase.DEPOSIT):
-            patience += self._party.margin
+            patience += await asyncio.to_thread(lambda: self._party.margin)
         if self._clock.now_ms() <= timer + patience:
             return timer + patience + 1
         auctions = self._party.auctions
@@ -120,8 +121,24 @@ class Role(ABC):
             now = auctions.auction(present.id)
             return now if now.phase is not present.phase else None
 
-        await self.once(moved, lambda: auctions.advance(present.id))
+        def serve() -> None:
+            try:
+                auctions.advance(present.id)
+            except Conflict:
+                if present.phase not in (Phase.INIT, Phase.DEPOSIT):
+                    raise
+                auctions.close(present.id)
+
+        await self.once(moved, serve)
         return 0
+
+    async def _counted(self, present: Auction) -> bool:
+        """Where somebody has closed bids or deposits and nothing more: have them counted, and True."""
+        bids = present.phase is Phase.DEPOSIT and present.bids is None
+        if bids or (present.phase is Phase.AUCTION and present.bid_set is None):
+            await self.ask(lambda: self._party.auctions.advance(present.id))
+            return True
+        return False
 
     async def refund(self, present: Auction) -> int:
         auctions = self._party.auctions
@@ -130,7 +147,16 @@ class Role(ABC):
             now = auctions.auction(present.id)
             return now if now.phase is Phase.CLOSED else None
 
-        await self.once(closed, lambda: auctions.refund(present.id))
+        def pay() -> None:
+            try:
+                auctions.refund(present.id)
+            except Conflict:
+                # Somebody's balance never rests; our own share can be had alone.
+                with suppress(RuleBroken):
+                    auctions.collect(present.id)
+                raise
+
+        await self.once(closed, pay)
         return 0
 
     async def within(self, span_ms: int, work: Awaitable[T]) -> T | None:

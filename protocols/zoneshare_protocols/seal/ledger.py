@@ -96,6 +96,8 @@ class Auction(Record, frozen=True, tag="zoneshare/seal-auction/1"):
     at_fault: bool = False
     """The drone did not carry the auction through, and loses Q."""
     committed: Millis | None = None
+    collected: Amount = 0
+    """What the drone has taken of its share before the refund of all."""
 
 
 class Word(StrEnum):

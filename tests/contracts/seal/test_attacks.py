@@ -4,10 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contracts.seal.claim_world import ClaimWorld, Exchange
-from tests.contracts.seal.seal_world import RICH, SealWorld
-from tests.support.memory_stub import MVCC, VALID
-from tests.support.memory_world import MARGIN, TOLERANCE
-from zoneshare_protocols.errors import TooEarly
+from tests.contracts.seal.seal_world import RICH, STALLING, SealWorld, bid_for
+from tests.support.memory_stub import MVCC, PHANTOM, VALID
+from tests.support.memory_world import CLIENT, MARGIN, TOLERANCE, refused
+from zoneshare_protocols.errors import AlreadyExists, NotFound, TooEarly, WrongPhase
 from zoneshare_protocols.seal.ledger import BidderRecord
 from zoneshare_protocols.seal.phases import Phase
 from zoneshare_protocols.stub import OK
@@ -72,6 +72,76 @@ def test_a_call_for_a_key_held_back_past_the_grace_time_blames_nobody_who_ends_i
     deal.expire(deal.ann)
     assert world.zone.commit(held) == MVCC
     assert [task.at_fault for task in deal.tasks] == [False, False]
+
+
+def test_transactions_held_back_cannot_keep_deposits_open_until_the_drone_is_late() -> None:
+    """One of them a block, and counting never commits; closing alone does, and loses them all."""
+    world = SealWorld()
+    one = world.open()
+    one.until_deposits()
+    one.pay_in(world.ann)
+    refused(world.zone, WrongPhase, world.dora, "auction:close", one.id)
+    held = [world.zone.endorse(who, "auction:deposit", one.id) for who in (world.bob, world.cid)]
+    world.wait_until(one.notice.timers.deposit + 1)
+    counting = world.zone.endorse(world.dora, "auction:advance", one.id)
+    assert world.zone.commit(held.pop()) == VALID
+    assert world.zone.commit(counting) in (MVCC, PHANTOM)
+    closing = world.zone.endorse(world.dora, "auction:close", one.id)
+    world.zone.submit(world.cid, "ledger:transfer", world.bob.account, 1)
+    assert world.zone.commit(closing) == VALID
+    assert world.zone.commit(held.pop()) == MVCC
+    assert one.auction.phase is Phase.AUCTION
+    refused(world.zone, WrongPhase, world.dora, "auction:close", one.id)
+    one.submit(world.dora, "advance")
+    assert one.partakers == [world.ann.account]
+    found = one.decide()
+    one.record(found)
+    world.books_balance()
+
+
+def test_bids_that_are_closed_and_not_counted_yet_are_counted_by_the_next_call() -> None:
+    world = SealWorld()
+    one = world.open()
+    one.bid(world.ann, bid_for((1, 100), (2, 100)))
+    world.wait_until(one.notice.timers.init + 1)
+    one.submit(world.bob, "close")
+    assert (one.auction.phase, one.auction.bids) == (Phase.DEPOSIT, None)
+    one.submit(world.ann, "deposit")
+    assert one.auction.bidders == 1
+    world.wait_until(one.notice.timers.deposit + 1)
+    one.submit(world.bob, "close")
+    assert one.auction.phase is Phase.CANCELLED
+    one.submit(world.bob, "refund")
+    assert world.money(world.ann) == RICH
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_money_sent_to_and_fro_keeps_nobody_from_its_share(cancelled: bool) -> None:
+    """A transfer a block, to any of the parties, and the refund of all conflicts; each can take its own."""
+    world = SealWorld()
+    one = world.open()
+    if cancelled:
+        one.until_auction()
+    else:
+        one.until_exchange()
+    refused(world.zone, WrongPhase, world.ann, "auction:collect", one.id)
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
+    refund = world.zone.endorse(world.dora, "auction:refund", one.id)
+    world.zone.submit(world.cid, "ledger:transfer", world.cid.account, 1)
+    assert world.zone.commit(refund) == MVCC
+    for who in (world.dora, world.ann, world.bob):
+        one.submit(who, "collect")
+        world.books_balance()
+        refused(world.zone, AlreadyExists, who, "auction:collect", one.id)
+    refused(world.zone, NotFound, CLIENT, "auction:collect", one.id)
+    after = [world.money(who) for who in (world.dora, world.ann, world.bob)]
+    one.submit(world.dora, "refund")
+    assert [world.money(who) for who in (world.dora, world.ann, world.bob)] == after
+    world.books_balance()
+    part = STALLING.penalty // 3 if cancelled else 0
+    worth = 0 if cancelled else one.auction.drone_deposit - STALLING.penalty
+    assert after == [RICH - 3 * part + worth, RICH + part - worth, RICH + part]
+    assert world.money(world.cid) == RICH + part
 
 
 def test_two_accounts_that_begin_alike_with_one_serial_do_not_stop_an_auction() -> None:
