@@ -19,6 +19,7 @@ from random import Random
 import msgspec
 
 from zoneshare_benchmarks.links.model import Link, Pipe
+from zoneshare_benchmarks.runner.lifeline import end_with_parent
 from zoneshare_protocols.errors import LedgerFailed
 
 _HIGH, _LOW = 1 << 19, 1 << 17
@@ -144,6 +145,7 @@ async def _main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     forwards = msgspec.json.decode(sys.stdin.readline(), type=list[Forward])
+    end_with_parent()
     ports = [await _listen(forward, number) for number, forward in enumerate(forwards)]
     sys.stdout.write(json.dumps(ports) + "\n")
     sys.stdout.flush()

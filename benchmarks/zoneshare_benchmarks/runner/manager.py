@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from zoneshare_benchmarks.runner.outcome import RoundResult, Told, Used, sum_up
 from zoneshare_benchmarks.runner.plan import Benchmark, Round
 from zoneshare_benchmarks.runner.resources import Watch
 from zoneshare_benchmarks.runner.worker import Job
+from zoneshare_benchmarks.wire_process import python
 from zoneshare_network.host import running_pid
 from zoneshare_network.real.site import is_real
 from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
@@ -195,11 +195,14 @@ def network_of(target: str) -> Iterator[tuple[str, dict[str, int]]]:
 
 
 @contextmanager
-def served(folder: Path, *options: str) -> Iterator[int]:
+def served(folder: Path) -> Iterator[int]:
     """An embedded Fabric as a process, its zones set up: its process id. Raises LedgerFailed when it does not start."""
-    words = [sys.executable, "-m", "zoneshare", "network", "up", "--dir", str(folder), "--port", "0", *options]
+    folder.mkdir(parents=True, exist_ok=True)
+    # One that was there before keeps its ports, which its identities know.
+    port = () if (folder / "network.json").exists() else ("--port", "0")
+    words = python("runner.network", "--dir", str(folder), *port)
     with (folder / "network.log").open("ab") as log:
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         lines = iter(process.stdout or ())
         if not any(line.startswith("ready") for line in lines):

@@ -55,6 +55,7 @@ class Watch:
         self._over.set()
         for thread in self._threads:
             thread.join(_DOCKER_S)
+        self._look()
         return dict(self.usage)
 
     def _sample(self) -> None:

@@ -156,7 +156,8 @@ class NetworkSite:
 class NullSite:
     """People of no network, whose ledgers do nothing."""
 
-    zones = ("null",)
+    def __init__(self) -> None:
+        self.zones: tuple[str, ...] = ("null",)
 
     def person(self, name: str) -> Person:
         key = new_key()

@@ -17,6 +17,7 @@ import numpy as np
 
 from zoneshare.cli.common import one_line
 from zoneshare_benchmarks.runner import rates, site, workloads
+from zoneshare_benchmarks.runner.lifeline import end_with_parent
 from zoneshare_benchmarks.runner.plan import Round
 from zoneshare_benchmarks.runner.sender import Outcome, Sender
 from zoneshare_protocols.errors import ZoneshareError, to_wire
@@ -79,11 +80,18 @@ def _tell(sender: Sender, over: threading.Event) -> None:
         _say(ended=len(records), ok=sum(each[3] == Outcome.OK for each in records[:]))
 
 
+def _start() -> float:
+    """The moment, from the manager; from here on the worker ends with it."""
+    moment = float(sys.stdin.readline() or "nan")
+    end_with_parent()
+    return moment
+
+
 def main() -> int:
     """One job."""
     try:
         job = msgspec.json.decode(sys.stdin.readline(), type=Job)
-        work(job, lambda: float(sys.stdin.readline()))
+        work(job, _start)
     except (ZoneshareError, OSError) as refused:
         text = to_wire(refused) if isinstance(refused, ZoneshareError) else one_line(refused)
         _say(error=text)

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from zoneshare.stores import cid
+from zoneshare_benchmarks.runner.lifeline import end_with_parent
 
 
 class _Blocks(ThreadingHTTPServer):
@@ -62,6 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_with_parent()
     with _Blocks() as server:
         sys.stdout.write(f"ready {server.server_port}\n")
         sys.stdout.flush()

@@ -88,7 +88,7 @@ def network(folder: Path | None) -> Iterator[Path]:
 def block_server() -> Iterator[int]:
     """The store's port."""
     words = (sys.executable, "-m", "zoneshare_benchmarks.twolayer.blocks")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line.startswith("ready "):

@@ -7,7 +7,7 @@ import pytest
 
 from zoneshare_benchmarks.runner import workloads
 from zoneshare_benchmarks.runner.plan import chosen, load
-from zoneshare_benchmarks.runner.rates import Seat
+from zoneshare_benchmarks.runner.rates import Seat, controller
 from zoneshare_benchmarks.runner.site import NullSite
 from zoneshare_protocols.errors import Misuse
 
@@ -41,8 +41,12 @@ def test_calipers_own_file_is_read() -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "files").glob("*.yaml")), ids=lambda p: p.name)
 def test_our_own_files_are_good(file: Path) -> None:
-    for each in load(file).rounds:
-        workloads.make(each.workload.module, each.workload.arguments, setting(base=file.parent))
+    place = NullSite()
+    place.zones = ("zone-a", "zone-b")
+    for number, each in enumerate(load(file).rounds):
+        made = setting(base=file.parent)._replace(site=place)
+        workloads.make(each.workload.module, each.workload.arguments, made)
+        controller(each, Seat(0, 1, number), file.parent)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from zoneshare_benchmarks.runner.book import JOURNAL, load
@@ -99,3 +100,17 @@ def test_a_workload_that_cannot_be_prepared_is_one_line_and_what_is_done_is_kept
     kept = load(tmp_path / "r")
     assert [each.label for each in kept.rounds] == ["quick"]
     assert "no argument 'seconds'" in kept.stopped
+
+
+def test_what_a_killed_manager_started_ends_with_it(tmp_path: Path) -> None:
+    """The network that it served, its worker: nothing is left behind."""
+    file = written(tmp_path, 60)
+    with subprocess.Popen(command("launch", str(file), "--out", "r"), cwd=tmp_path) as process:
+        manager = psutil.Process(process.pid)
+        until = time.monotonic() + 60
+        while not (started := manager.children(recursive=True)):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.kill()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive

@@ -31,7 +31,8 @@ from zoneshare_benchmarks.runner.workloads.people import at_once, issue, with_mo
 from zoneshare_benchmarks.seal_markets import Market, market
 from zoneshare_benchmarks.seal_path import Drone, Vehicle, money_for
 from zoneshare_benchmarks.seal_zone import Clock, Meter, Zone
-from zoneshare_protocols.errors import RuleBroken
+from zoneshare_protocols.errors import Misuse, RuleBroken
+from zoneshare_protocols.seal.auction import run
 from zoneshare_protocols.seal.bids import Notice
 from zoneshare_protocols.seal.deposits import bidder_deposit
 from zoneshare_protocols.seal.ledger import SealZone
@@ -41,6 +42,7 @@ HOUR_MS = 3_600_000
 LATE_MS = 50
 """Waited beyond a timer, for the peers' clocks."""
 _APPROVALS = 20
+_DRAWS = 100
 
 
 class _Waits(Clock):
@@ -97,7 +99,7 @@ class SealedAuctions:
         self._count = number(arguments, "drones", 4)
         self._step = number(arguments, "step", 2_500, least=100)
         size = number(arguments, "bidders", 3), number(arguments, "tasks", 3)
-        self._market = market(np.random.default_rng(setting.seed), *size)
+        self._market = _sold(setting.seed, size)
         self._folder = TemporaryDirectory(prefix="zoneshare-auctions-")
         self._free: queue.SimpleQueue[tuple[_Seller, list[Vehicle]]] = queue.SimpleQueue()
 
@@ -134,6 +136,19 @@ class SealedAuctions:
             seller.until_commit(self._market, vehicles)
         finally:
             self._free.put((seller, vehicles))
+
+
+def _sold(seed: int, size: tuple[int, int]) -> Market:
+    """A market of so many bidders and tasks in which something is sold: without a winner there is no commit.
+
+    Raises Misuse where none is found, as with a single bidder.
+    """
+    rng = np.random.default_rng(seed)
+    for _ in range(_DRAWS):
+        drawn = market(rng, *size)
+        if run(drawn.tasks, drawn.bidders, drawn.terms).winners:
+            return drawn
+    raise Misuse("nothing is sold among so few", bidders=size[0], tasks=size[1])
 
 
 def make(setting: Setting, arguments: dict[str, Any]) -> SealedAuctions:
