@@ -187,6 +187,23 @@ def withholding(power: float, rounds: int, rng: Random) -> float:
     return own / (own + others)
 
 
+def held_back(power: float, patience: float, runs: int, rng: Random) -> float:
+    """Draws for a levy of who never delivers runs of its own tasks, with ``power`` of all claims.
+
+    Each run draws when it is assigned, and again when a block comes, until ``patience`` (in block times) is over; then
+    it is drawn for somebody else, and whoever delivers it has the source pay the levy.
+    """
+    draws = 0
+    for _ in range(runs):
+        while rng.random() < power:
+            draws += 1
+            waited = rng.expovariate(1)
+            while waited < patience:
+                draws += 1
+                waited += rng.expovariate(1)
+    return draws / runs
+
+
 def settle(costs: Sequence[float], offers: Sequence[int], fee: int, max_claim: int) -> list[tuple[int, int]]:
     """(fee, claims) of each block time when miners with these costs an nsub-task meet this offered work.
 

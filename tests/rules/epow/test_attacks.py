@@ -338,3 +338,9 @@ def test_header_of_another_miner_has_another_nonce() -> None:
     lsp = lsp_field(b"t" * 32, 0, 0, left=b"a" * 32, right=b"b" * 32, result=np.ones((8, 8), np.int32))
     assert fixed_nonce(b"p" * 32, "ann", lsp) != fixed_nonce(b"p" * 32, "bob", lsp)
     assert isinstance(involved_header(1, b"p" * 32, "ann", lsp), BlockHeader)
+
+
+@pytest.mark.parametrize(("power", "draws"), [(0.2, 0.3), (0.33, 0.6), (0.45, 0.98)])
+def test_own_runs_held_back_bring_less_than_a_draw_for_a_levy_below_45_percent(power: float, draws: float) -> None:
+    """With a patience of a fifth of a block time, as the defaults have it."""
+    assert sim.held_back(power, 0.2, 40_000, Random(7)) == pytest.approx(draws, rel=0.05)
