@@ -29,7 +29,7 @@ def mine(task: SubTask) -> exact.Int64:
     merger = Merger(task.layout)
     for run in task.layout.each_run():
         merger.add(run.index, total([exact.multiply(a, b) for a, b in task.run_blocks(run)]))
-    return merger.result()
+    return merger.result().astype(np.int64)
 
 
 @settings(max_examples=40, deadline=None)
