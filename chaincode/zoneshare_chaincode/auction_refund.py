@@ -76,7 +76,9 @@ def held(context: Context, present: Auction) -> int:
     if present.phase is Phase.CLOSED:
         return 0
     bidders = sum(one.deposit - one.withdrawn for one in state.bidders(context, present.id))
-    return present.deposit - present.collected + bidders - sum(one.paid for one in state.claims(context, present.id))
+    return (
+        present.deposit - present.collected + bidders - sum(one.credited for one in state.claims(context, present.id))
+    )
 
 
 def _over(context: Context, present: Auction) -> Auction:
@@ -103,8 +105,10 @@ def _left(context: Context, ended: Auction, found: list[BidderRecord]) -> tuple[
     """What the drone and every bidder that paid in are still due; a bidder's number is its place among ``found``."""
     ending = _ending(context, ended, found)
     shares = share_out(ending, state.opening(context, ended.id).notice.terms)
+    seats = {winner.seat: winner.bidder for winner in state.winners(context, ended.id)}
+    credited = {seats[one.seat]: one.credited for one in state.claims(context, ended.id)}
     left = {
-        place: share - found[place - 1].withdrawn - ending.claims.get(place, 0)
+        place: share - found[place - 1].withdrawn - credited.get(found[place - 1].bidder, 0)
         for place, share in shares.bidders.items()
     }
     return shares.drone - ended.collected, left
@@ -115,7 +119,7 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
     notice = state.opening(context, closed.id).notice
     winners = {winner.bidder: winner for winner in state.winners(context, closed.id)}
     penalties = {task.id: fallback(task, notice.terms).score for task in notice.tasks} if winners else {}
-    claims, faults = {}, {}
+    claims, faults, blames = {}, {}, _blames(context, closed)
     for place, one in enumerate(found, 1):
         winner = winners.get(one.bidder)
         if winner is None:
@@ -124,7 +128,7 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
         if paid is not None:
             claims[place] = paid.paid
         tasks = [settled(task, context.now, closed.timers.grace) for task in state.sold_tasks(context, winner)]
-        faults[place] = sum(penalties[task.award.task] for task in tasks if task.at_fault)
+        faults[place] = sum(penalties[task.award.task] for task in tasks if task.at_fault and (blames or task.refuted))
     return Ending(
         closed.deposit,
         {place: one.deposit for place, one in enumerate(found, 1) if one.deposit},
@@ -133,6 +137,11 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
         frozenset(place for place, one in enumerate(found, 1) if one.silent and closed.bid_set is not None),
         cancelled=closed.at_fault,
     )
+
+
+def _blames(context: Context, closed: Auction) -> bool:
+    """Whether a winner had the time and the means to prove: nobody pays for timers that cannot be met."""
+    return closed.timers.grace > context.margin and bool(state.zone(context).proof_keys)
 
 
 def _pay(context: Context, account: str, amount: int) -> None:

@@ -16,6 +16,7 @@ from tests.support.memory_stub import VALID, Argument
 from tests.support.memory_world import CLIENT, ORGS, World, balance, pages
 from zoneshare.seal.enclave import Enclave
 from zoneshare.seal.platform import SimulatedPlatform, make_simulated_platform
+from zoneshare.seal.proving_keys import development
 from zoneshare.seal.sealing import seal_bid
 from zoneshare_protocols.codec import decode, digest, encode
 from zoneshare_protocols.seal.bids import Agreement, Notice, SealedBid
@@ -85,7 +86,8 @@ class SealWorld:
         self.platform = SimulatedPlatform(self.folder, self.trust)
         self.store = MemoryStore()
         self.enclave = self.start_enclave()
-        self.rules = SealZone("zone-a", 1, False, (self.platform.measurement,), (root,), STEP)
+        keys = tuple(key.record for key in development())
+        self.rules = SealZone("zone-a", 1, False, (self.platform.measurement,), (root,), STEP, keys)
         self.approve(self.rules)
 
     @property

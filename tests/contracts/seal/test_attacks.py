@@ -74,6 +74,22 @@ def test_a_call_for_a_key_held_back_past_the_grace_time_blames_nobody_who_ends_i
     assert [task.at_fault for task in deal.tasks] == [False, False]
 
 
+@pytest.mark.parametrize("means", ["too little grace", "no proving key"])
+def test_nobody_pays_for_a_proof_that_could_not_be_made(means: str) -> None:
+    """A drone that names a grace time of a millisecond, or a zone in which nothing can be proven."""
+    world = SealWorld()
+    notice = world.notice()
+    if means == "too little grace":
+        notice = replace(notice, timers=replace(notice.timers, grace=MARGIN))
+    else:
+        world.approve(replace(world.rules, version=2, proof_keys=()))
+    one = world.open(notice)
+    one.until_exchange()
+    world.wait_until(notice.timers.claim + MARGIN + 1)
+    one.submit(world.dora, "refund")
+    assert [world.money(who) for who in (world.ann, world.dora)] == [RICH, RICH]
+
+
 def test_transactions_held_back_cannot_keep_deposits_open_until_the_drone_is_late() -> None:
     """One of them a block, and counting never commits; closing alone does, and loses them all."""
     world = SealWorld()
