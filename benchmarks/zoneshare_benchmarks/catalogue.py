@@ -15,6 +15,7 @@ def figures() -> dict[str, Figure]:
         opening,
         seal_proofs,
         seal_safe,
+        snarkjs_peer,
         submits,
         wire,
         wire_host,
@@ -39,5 +40,6 @@ def figures() -> dict[str, Figure]:
         *epow_scale.FIGURES,
         *seal_proofs.FIGURES,
         *seal_safe.FIGURES,
+        *snarkjs_peer.FIGURES,
     ]
     return {figure.name: figure for figure in parts}
