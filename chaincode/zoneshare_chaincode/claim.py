@@ -136,8 +136,12 @@ class Claims(Contract):
         return claim_state.move_each(context, winner, numbers, lambda task: tasks.expire(task, now, grace))
 
     @transaction
-    def claim(self, context: Context, claim: Claim) -> Claimed:
-        """Tx_clm (14), by a winner, once and until T_clm: its highest payword pays for all its tasks (15)."""
+    def claim(self, context: Context, claim: Claim, later: bool = False) -> Claimed:
+        """Tx_clm (14), by a winner, once and until T_clm: its highest payword pays for all its tasks (15).
+
+        ``later``: paid with its share at the end. So nobody can keep a claim from being committed until T_clm by moving
+        money to or from the winner's account in every block.
+        """
         present = enter(context, serve(context, claim.auction), Event.CLAIM)
         winner = auction_state.winner(context, claim.auction, claim.seat)
         _check_winner(context, winner)
@@ -149,10 +153,10 @@ class Claims(Contract):
             if after is not before:
                 auction_state.put_task(context, winner, number, after)
         amount = claimed(winner.chain, claim, claim.auction, ended)
-        if amount:
+        if amount and not later:
             vault.credit(context, winner.bidder, amount)
         auction_state.tell(context, Event.CLAIM, present)
-        return auction_state.put_claimed(context, Claimed(claim.auction, claim.seat, claim.index, amount))
+        return auction_state.put_claimed(context, Claimed(claim.auction, claim.seat, claim.index, amount, later))
 
     @transaction
     def dispute(self, context: Context, auction: Digest, seat: Seat, number: Positive) -> Dispute:

@@ -60,9 +60,9 @@ class Claims(Contract):
         """What has run out a margin ago fails. Anyone may; gives the tasks that have failed now."""
         return result(list[int], self.submit("expire", auction, seat, first, last).payload)
 
-    def claim(self, claim: Claim) -> Claimed:
-        """By a winner, once, until T_clm."""
-        return result(Claimed, self.submit("claim", claim).payload)
+    def claim(self, claim: Claim, *, later: bool = False) -> Claimed:
+        """By a winner, once, until T_clm; ``later``: paid at the end, where something keeps it from being committed."""
+        return result(Claimed, self.submit("claim", claim, later).payload)
 
     def dispute(self, auction: bytes, seat: int, number: int) -> Dispute:
         """By the drone: a released result is wrong; locks the bond."""

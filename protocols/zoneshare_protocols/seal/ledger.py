@@ -208,12 +208,19 @@ class Winner(Record, frozen=True, tag="zoneshare/seal-winner/1"):
 
 
 class Claimed(Record, frozen=True, tag="zoneshare/seal-claimed/1"):
-    """A winner's claim, paid: final."""
+    """A winner's claim: final."""
 
     auction: Digest
     seat: Seat
     index: Count
     paid: Amount
+    later: bool = False
+    """It is paid with the winner's share at the end, so that the claim touches no balance."""
+
+    @property
+    def credited(self) -> int:
+        """What has left the escrow."""
+        return 0 if self.later else self.paid
 
 
 class AuctionEvent(Record, frozen=True, tag="zoneshare/seal-auction-event/1"):

@@ -176,8 +176,8 @@ class Exchange:
     def expire(self, who: Identity, first: int = 1, last: int = 2) -> None:
         self.world.call(who, "expire", self.id, self.seat, first, last)
 
-    def claim(self, index: int) -> None:
-        self.world.call(self.ann, "claim", self.a_claim(index))
+    def claim(self, index: int, *, later: bool = False) -> None:
+        self.world.call(self.ann, "claim", self.a_claim(index), later)
 
     def a_claim(self, index: int) -> Claim:
         return Claim(self.id, self.seat, index, self.chain[index])

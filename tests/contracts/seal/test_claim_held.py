@@ -111,6 +111,20 @@ def test_a_held_proof_does_not_beat_the_expiry(deal: Exchange) -> None:
     assert ended(deal) == (-2 * penalty(deal), 2 * penalty(deal))
 
 
+def test_money_moved_in_every_block_keeps_nobody_from_a_claim(deal: Exchange) -> None:
+    """A transfer to the winner between its claim's endorsement and its block makes it conflict, again and again."""
+    world, locked = deal.world, deal.locked()
+    deal.prove(locked)
+    deal.release(locked)
+    now, later = (world.endorse(deal.ann, "claim", deal.a_claim(2), when) for when in (False, True))
+    world.zone.submit(world.dora, "ledger:transfer", deal.ann.account, 1)
+    assert world.zone.commit(now) == MVCC
+    assert world.zone.commit(later) == VALID
+    world.books_balance()
+    assert world.money(deal.ann) < RICH, "it is paid at the end"
+    assert ended(deal) == (sum(deal.winner.prices) + 1, -sum(deal.winner.prices) - 1)
+
+
 ABORTS = {
     "the winner does nothing": ([], -2, 0),
     "the winner proves and releases nothing": (["prove"], 0, 0),
