@@ -43,7 +43,7 @@ def _rows(setting: paper.Setting, ours: table1.Measured) -> Sequence[tuple[str, 
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{fmean(values):.0f} ± {pstdev(values):.0f}"
+    return f"{fmean(values):.0f} ± {pstdev(values):.0f}" if values else "-"
 
 
 def _legs(found: dict[paper.Setting, table1.Measured]) -> str:

@@ -64,6 +64,7 @@ def test_a_journal_goes_on_where_it_was_cut_short(tmp_path: Path) -> None:
     again.add(one(run=1))
     again.finish("because")
     assert (len(load(tmp_path).rounds), load(tmp_path).stopped) == (2, "because")
+    assert Book.open(tmp_path, header(), resume=True).rounds == again.rounds
 
 
 def test_results_are_neither_overwritten_nor_mixed(tmp_path: Path) -> None:
