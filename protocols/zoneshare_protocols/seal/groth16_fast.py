@@ -4,16 +4,13 @@ Where mcl is not there (its wheels are for x86-64), the readable verifier answer
 """
 
 from collections.abc import Sequence
-from ctypes import Array, c_char_p, c_int, c_size_t, c_uint64
-from functools import cache, lru_cache
+from ctypes import Array, c_char_p, c_size_t, c_uint64
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from zoneshare_protocols.errors import BadProof
 from zoneshare_protocols.seal.groth16 import VerifyingKey, check_inputs, coordinates, parts
 
-_BN_SNARK1 = 4
-"""mcl's number of the curve that Ethereum calls alt_bn128 and circom bn128."""
-_COMPILED = 44
 _UNITS = 4
 """Words of 8 bytes in a field element."""
 
@@ -29,14 +26,11 @@ class _Prepared(NamedTuple):
     """e(alpha, beta)."""
 
 
-@cache
 def library() -> Any:
-    """mcl, set to the curve; None where it is not there. Loaded with the first proof: it takes a tenth of a second."""
-    try:
-        from mclbn256.mclbn256 import lib
-    except (ImportError, OSError):
-        return None
-    return lib if lib.mclBn_init(c_int(_BN_SNARK1), c_int(_COMPILED)) == 0 else None
+    """mcl, set to the curve; None where it is not there. Loaded with the first proof."""
+    from zoneshare_protocols.seal.mcl import LIBRARY
+
+    return LIBRARY
 
 
 def verify(key: VerifyingKey, proof: bytes, inputs: Sequence[int]) -> bool:
