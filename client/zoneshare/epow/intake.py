@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.ledger import Mining
@@ -14,7 +15,7 @@ from zoneshare.epow.session import Session
 from zoneshare_protocols.epow.ledger import RunDone, Step, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain
 from zoneshare_protocols.epow.records import Task
-from zoneshare_protocols.errors import LedgerFailed, LimitExceeded, NotAllowed, RuleBroken, WrongPhase
+from zoneshare_protocols.errors import LedgerFailed, LimitExceeded, NotAllowed, RuleBroken, TooEarly, WrongPhase
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ class Intake:
                     over.add(id)
                     await asyncio.to_thread(self._book.forget, id)
                 elif record.status is TaskStatus.DONE and _now() > record.done_at + zone.dispute_time:
-                    await asyncio.to_thread(self._mining.accept, [id])
+                    with suppress(TooEarly):  # the margin is not over yet
+                        await asyncio.to_thread(self._mining.accept, [id])
         except (LedgerFailed, RuleBroken) as failed:
             log.warning("cannot look after finished tasks: %s", failed)
         self._withdrawn.clear()

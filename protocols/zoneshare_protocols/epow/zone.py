@@ -156,8 +156,9 @@ def check_end(task: TaskRecord, status: TaskStatus, caller: str, zone: MiningZon
     if task.status is not TaskStatus.DONE:
         raise WrongPhase("the task has no result to be judged", phase=task.status, event=status, allowed="done")
     if status is TaskStatus.ACCEPTED and caller == zone.coordinator:
-        if now < task.done_at + zone.dispute_time:
-            raise TooEarly("the source may still dispute", now=now, from_=task.done_at + zone.dispute_time)
+        over = task.done_at + zone.dispute_time + margin
+        if now < over:
+            raise TooEarly("the source may still dispute", now=now, from_=over)
         return
     _by(task.task.source, caller)
 

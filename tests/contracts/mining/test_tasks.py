@@ -226,7 +226,9 @@ def test_a_right_result_is_never_found_wrong_and_settles_without_its_source() ->
             world.submit(world.sue, "dispute", task.id, transient=shown)
     refused(world.zone, TooEarly, world.cora, "mining:accept", (task.id,))
     refused(world.zone, NotAllowed, world.ann, "mining:accept", (task.id,))
-    world.world.net.advance(HOUR)
+    world.world.net.advance(HOUR + MARGIN - 1)
+    refused(world.zone, TooEarly, world.cora, "mining:accept", (task.id,))
+    world.world.net.advance(1)
     world.submit(world.cora, "accept", (task.id,))
     world.books_balance()
 
