@@ -53,15 +53,20 @@ def outcome_of(error: BaseException) -> Outcome:
 class Tally:
     """What one worker did so far. Threads add to it; a list's append is one step."""
 
-    records: list[tuple[float, float, float, int]] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
+    records: list[tuple[float, float, float, int, str]] = field(default_factory=list)
+    """As RECORD, and the kind of error."""
     example: str = ""
     """The first failure's words."""
     latest_success: float = 0.0
     failing: bool = False
 
     def array(self) -> NDArray[np.void]:
-        return np.array(self.records, RECORD)
+        return np.array([record[:4] for record in self.records], RECORD)
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many errors of each kind."""
+        return dict(Counter(record[4] for record in self.records if record[4]))
 
 
 class Sender:
@@ -149,14 +154,13 @@ class Sender:
         started, tally = self._now(), self.tally
         late = self._span is not None and started >= self._span
         if late or self.down:
-            tally.records.append((intended, started, started, Outcome.UNSENT))
+            tally.records.append((intended, started, started, Outcome.UNSENT, ""))
             return
-        outcome = Outcome.OK
+        outcome, kind = Outcome.OK, ""
         try:
             self._transaction(number)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this transaction's outcome
-            outcome = outcome_of(error)
-            tally.kinds[type(error).__name__] += 1
+            outcome, kind = outcome_of(error), type(error).__name__
             if outcome is Outcome.FAILED:
                 known = isinstance(error, ZoneshareError)
                 tally.example = tally.example or (str(error) if known else f"{type(error).__name__}: {error}")
@@ -165,4 +169,4 @@ class Sender:
             tally.failing = True
         else:
             tally.failing, tally.latest_success = False, ended
-        tally.records.append((intended, started, ended, outcome))
+        tally.records.append((intended, started, ended, outcome, kind))

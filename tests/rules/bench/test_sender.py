@@ -11,7 +11,7 @@ from zoneshare.ledger import CommitUnknown, Conflict, LedgerUnavailable, Refused
 from zoneshare_benchmarks.runner import sender
 from zoneshare_benchmarks.runner.outcome import RoundResult, Told, sum_up
 from zoneshare_benchmarks.runner.plan import RateControl, Round, WorkloadChoice
-from zoneshare_benchmarks.runner.rates import Load, OpenLoop
+from zoneshare_benchmarks.runner.rates import Load, OpenLoop, Ramp
 from zoneshare_benchmarks.runner.sender import Outcome, Sender, outcome_of
 from zoneshare_protocols.errors import InsufficientFunds
 
@@ -113,3 +113,21 @@ def test_a_rate_is_what_was_begun_a_second() -> None:
     found = result(send(lambda _: None, [n / 200 for n in range(100)]), asked=200)
     assert found.rate_error is not None
     assert found.send_rate == pytest.approx(200, rel=0.2)
+
+
+def test_a_ramp_finds_what_comes_through() -> None:
+    """Two calls of 10 ms at a time are 200 a second: the rate rises from 40 towards that, whatever more is asked."""
+    ramp = Ramp(tps=40, step=40, interval=0.3, include_failed=True)
+    made = Sender(lambda _: time.sleep(0.01), time.monotonic(), number=None, span=3.0)
+    made.run(ramp, 0, 1, 2)
+    found = result(made, "maximum-rate", span=3.0)
+    assert found.asked is None
+    assert 3.0 * 50 < found.succeeded < 3.0 * 210
+    assert ramp.tps > 40
+
+
+def test_every_error_is_counted_once_however_many_threads_fail() -> None:
+    def poor(_: int) -> None:
+        raise InsufficientFunds("poor")
+
+    assert send(poor, [0.0] * 500, in_flight=32).tally.kinds == {"InsufficientFunds": 500}
