@@ -119,7 +119,7 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
     notice = state.opening(context, closed.id).notice
     winners = {winner.bidder: winner for winner in state.winners(context, closed.id)}
     penalties = {task.id: fallback(task, notice.terms).score for task in notice.tasks} if winners else {}
-    claims, faults, blames = {}, {}, _blames(context, closed)
+    claims, faults, blames = {}, {}, notice.results_key is not None and _blames(context, closed)
     for place, one in enumerate(found, 1):
         winner = winners.get(one.bidder)
         if winner is None:
@@ -140,7 +140,10 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
 
 
 def _blames(context: Context, closed: Auction) -> bool:
-    """Whether a winner had the time and the means to prove: nobody pays for timers that cannot be met."""
+    """Whether a winner had the time and the means to prove: nobody pays for timers that cannot be met.
+
+    (Nor where the notice names no key that results are sealed to.)
+    """
     return closed.timers.grace > context.margin and bool(state.zone(context).proof_keys)
 
 

@@ -11,6 +11,7 @@ from zoneshare_protocols.seal.bids import check_quote
 from zoneshare_protocols.seal.development import KEYS
 from zoneshare_protocols.seal.ledger import Opening, PlatformRoot, ProofKey, SealZone
 from zoneshare_protocols.seal.recompute import jobs_of
+from zoneshare_protocols.seal.results import check_recipient
 
 
 def check_zone(new: SealZone, present: SealZone | None, zone: str) -> None:
@@ -55,6 +56,8 @@ def check_opening(opening: Opening, zone: SealZone, now: int, *, opened: int | N
     """
     notice, quote = opening.notice, opening.quote.quote
     jobs_of(notice, ())
+    if notice.results_key is not None:
+        check_recipient(notice.results_key)
     if notice.measurement not in zone.measurements:
         raise NotAllowed("the zone does not allow this program", measurement=notice.measurement.hex())
     key, root = attestation_key(opening.chain, zone.platforms, now, notice.timers.auction)

@@ -123,6 +123,14 @@ def lock(context: ResultContext, results: Sequence[bytes], seed: bytes) -> Locke
     return Locked(EncryptedResult(context, kind.name, element(sponge.hash), encapsulated, elements, body), element(key))
 
 
+def check_recipient(recipient: bytes) -> None:
+    """Raises Malformed for a key that nobody can seal to (a point of low order): no winner could ever prove."""
+    try:
+        X25519PrivateKey.from_private_bytes(bytes(32)).exchange(X25519PublicKey.from_public_bytes(recipient))
+    except ValueError as cause:
+        raise Malformed("results cannot be sealed to this key", recipient=recipient.hex()) from cause
+
+
 def unlock(encrypted: EncryptedResult, key: bytes, private: X25519PrivateKey) -> tuple[bytes, ...]:
     """The batch's results, by the released key and the drone's own.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec.structs import replace
 
 from tests.contracts.ledger.test_conservation import books
@@ -42,6 +43,7 @@ RICH = 10_000_000
 DWELL = 600_000
 STALLING = replace(TERMS, stall=40)
 DAY = 86_400_000
+RESULTS_KEY = X25519PrivateKey.from_private_bytes(b"r" * 32).public_key().public_bytes_raw()
 
 
 class MemoryStore:
@@ -136,7 +138,7 @@ class SealWorld:
 
     def notice(self, tasks: tuple[Task, ...] = (task(1), task(2)), terms: Terms = STALLING, nonce: int = 0) -> Notice:
         program = self.platform.measurement
-        return Notice(self.dora.account, tasks, terms, self.timers(), program, nonce.to_bytes(16, "big"))
+        return Notice(self.dora.account, tasks, terms, self.timers(), program, nonce.to_bytes(16, "big"), RESULTS_KEY)
 
     def open(self, notice: Notice | None = None) -> "Round":
         """By dora, with the enclave's quote."""

@@ -196,3 +196,20 @@ def test_a_notice_has_a_job_for_each_task_or_none() -> None:
     assert jobs_of(notice, [2]) == (digest(JOB),)
     with pytest.raises(Malformed):
         world.open(replace(notice, jobs=(digest(JOB),)))
+
+
+@pytest.mark.parametrize("point", [bytes(32), (1).to_bytes(32, "little"), b"\xec" + b"\xff" * 30 + b"\x7f"])
+def test_a_notice_names_a_key_that_one_can_seal_to(point: bytes) -> None:
+    """Otherwise no winner could prove, and each would lose its deposit."""
+    world = ClaimWorld()
+    with pytest.raises(Malformed):
+        world.open(replace(world.notice(), results_key=point))
+
+
+def test_without_a_key_to_seal_to_nobody_is_blamed() -> None:
+    world = ClaimWorld()
+    deal = world.exchange(replace(world.notice(), results_key=None))
+    with pytest.raises(NotAllowed):
+        deal.locked()
+    deal.refund()
+    assert world.money(deal.ann) == RICH

@@ -7,6 +7,8 @@ from tests.contracts.seal.seal_world import RICH
 from tests.support.memory_stub import MVCC, VALID
 from tests.support.memory_world import MARGIN
 from zoneshare_protocols.codec import encode
+from zoneshare_protocols.errors import BadProof, Malformed
+from zoneshare_protocols.seal.hashchain import make_chain, meta
 from zoneshare_protocols.seal.score import fallback
 from zoneshare_protocols.seal.tasks import TaskState
 
@@ -109,6 +111,30 @@ def test_a_held_proof_does_not_beat_the_expiry(deal: Exchange) -> None:
     deal.expire(world.dora)
     assert world.zone.commit(held) == MVCC
     assert ended(deal) == (-2 * penalty(deal), 2 * penalty(deal))
+
+
+def test_a_chain_over_other_prices_costs_the_winner_nothing() -> None:
+    """The drone alters a micropayment: no payword folds back with the result's prices. What is published is paid."""
+    world = ClaimWorld()
+    one = world.open()
+    found = one.until_commit()
+    (seat,) = found.result.outcome.winners
+    prices = [award.payment for award in found.result.outcome.of(seat)]
+    one.chains[seat] = make_chain(one.id, seat, b"s" * 32, [1, *prices[1:]])
+    short = make_chain(one.id, seat, b"s" * 32, prices[:1])
+    with pytest.raises(Malformed):
+        world.submit(world.dora, "commit", one.commitment((meta(seat, short),)))
+    world.submit(world.dora, "commit", one.commitment((meta(seat, one.chains[seat]),)))
+    deal = Exchange(world, one)
+    locked = deal.locked()
+    deal.prove(locked)
+    with pytest.raises(BadProof):
+        deal.show(2)
+    deal.release(locked, publish=True)
+    with pytest.raises(BadProof):
+        deal.claim(2)
+    deal.claim(0)
+    assert ended(deal)[0] == sum(prices)
 
 
 def test_money_moved_in_every_block_keeps_nobody_from_a_claim(deal: Exchange) -> None:
