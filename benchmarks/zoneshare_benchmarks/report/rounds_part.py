@@ -42,4 +42,4 @@ def make(mode: Mode) -> Section:
     return Section(TITLE, first.parts)
 
 
-STEPS = (Step("workloads", TITLE, make, 80),)
+STEPS = (Step("workloads", TITLE, make, 60, 420),)

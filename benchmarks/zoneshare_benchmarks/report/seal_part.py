@@ -23,7 +23,7 @@ def steps(full: bool) -> Sequence[Step]:
     """In full mode all of the paper's tables and figures, measured together; else Table V and what is simulated."""
     growth = Step("seal-growth", GROWTH, _growth, 5)
     if full:
-        return [Step("seal-paper", TITLE, _paper, 900), growth]
+        return [Step("seal-paper", TITLE, _paper, 600, 600), growth]
     simulated = [
         Step(f"seal-simulated-{number}", TITLE, partial(_simulated, number), seconds)
         for number, seconds in enumerate(QUICK_SECONDS)

@@ -17,12 +17,18 @@ class Mode:
 
 @dataclass(frozen=True)
 class Step:
-    """``seconds``: about what it takes in quick mode; a quick report leaves out what its time has no room for."""
+    """``seconds``: about what it takes in quick mode; a quick report leaves out what its time has no room for.
+    ``full``: about what it takes in full mode; 0: five times that."""
 
     name: str
     title: str
     make: Callable[[Mode], Section]
     seconds: float
+    full: float = 0.0
+
+    def foreseen(self, mode: Mode) -> float:
+        """Seconds, about."""
+        return (self.full or 5 * self.seconds) if mode.full else self.seconds
 
 
 def steps(full: bool) -> Sequence[Step]:

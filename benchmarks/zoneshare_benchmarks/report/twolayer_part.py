@@ -100,6 +100,6 @@ def make_fig5(mode: Mode) -> Section:
 
 
 STEPS = (
-    Step("two-layer-table-1", TABLE_1, make_table1, 60),
-    Step("two-layer-fig-5", FIG_5, make_fig5, 70),
+    Step("two-layer-table-1", TABLE_1, make_table1, 80, 2500),
+    Step("two-layer-fig-5", FIG_5, make_fig5, 70, 700),
 )

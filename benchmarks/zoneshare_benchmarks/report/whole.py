@@ -77,13 +77,13 @@ def make(folder: Path, mode: Mode, steps: Sequence[Step], show: Show = lambda _:
             continue
         pace = spent / foreseen if foreseen else 1.0
         missing = [other for other in steps if other.name not in kept]
-        show(Progress(step.title, len(kept), len(steps), pace * sum(other.seconds for other in missing)))
+        show(Progress(step.title, len(kept), len(steps), pace * sum(other.foreseen(mode) for other in missing)))
         room = QUICK_S - (time.monotonic() - started)
         if not mode.full and step.seconds * max(1.0, pace) > room:
             kept[step.name] = Kept(_left_out(step), 0.0, failed=True)
         else:
             kept[step.name] = _run(step, mode)
-            foreseen, spent = foreseen + step.seconds, spent + kept[step.name].seconds
+            foreseen, spent = foreseen + step.foreseen(mode), spent + kept[step.name].seconds
         _write(folder / DONE / f"{step.name}.json", kept[step.name])
         write_page(folder, steps)
     return [step.title for step in steps if kept[step.name].failed]
