@@ -116,7 +116,7 @@ def run(
     except asyncio.CancelledError:
         told("stopped; zoneshare auction run goes on, zoneshare auction finish ends what is open")
         raise typer.Exit(INTERRUPTED) from None
-    rows = [row for visit in visits for row in _rows(visit)]
+    rows = [row for visit in visits for row in result_rows(visit)]
     heads = ("stop", "task", "by", "payment", "right", "checked")
     paid = sum(one.paid for one in settled)
     text = f"{columns(heads, rows)}\n{len(settled)} auctions closed, {paid} paid to vehicles"
@@ -198,7 +198,7 @@ def refund(name: Name, auction: Id, as_json: Json = False) -> None:
     emit(value, as_json, f"{value['auction'].hex()}: {value['phase']}")
 
 
-def _rows(visit: Visit) -> list[tuple[Any, ...]]:
+def result_rows(visit: Visit) -> list[tuple[Any, ...]]:
     """What became of each task of a stop."""
     if visit.decided is None:
         return []
@@ -212,6 +212,6 @@ def _rows(visit: Visit) -> list[tuple[Any, ...]]:
             continue
         right = f"{work.right(done.result)}/{len(work.answers)}" if len(done.result) == len(work.answers) else "garbage"
         where = "cloud (simulated)" if done.where == "cloud" else done.where
-        checked = "wrong" if done.wrong else "as it should be"
+        checked = "wrong" if done.wrong else "the same again" if done.sampled else "-"
         rows.append((visit.number + 1, work.task.id, where, paid.get(work.task.id, 0), right, checked))
     return rows

@@ -60,12 +60,11 @@ class Flying(NamedTuple):
 
 
 class Driving(NamedTuple):
-    """Of ``bid serve``; no drones: what is under way only. ``kind``: the demo has vehicles that lie."""
+    """Of ``bid serve``; no drones: what is under way only."""
 
     drones: list[tuple[str, int]]
     policy: Policy
     keys: Path | None
-    kind: type[Bidder] = Bidder
 
 
 def set_up(network: Path, folder: Path, keys: Path | None) -> SealZone:
@@ -136,7 +135,7 @@ async def bid(folder: Path, options: Driving, ready: Ready, told: Told) -> None:
     with party(folder) as me, open_journal(folder / VEHICLE_JOURNAL) as journal:
         proving_keys.check_allowed(chosen, await asyncio.to_thread(me.auctions.zone))
         async with Prover(chosen) as prover:
-            bidder = options.kind(me, prover, journal, clock=SystemClock(), policy=options.policy, told=told)
+            bidder = Bidder(me, prover, journal, clock=SystemClock(), policy=options.policy, told=told)
             try:
                 await bidder.start()
                 ready()

@@ -10,7 +10,7 @@ from zoneshare.cli import auction_roles as roles
 from zoneshare.cli.common import Json, columns, device_folder, emit, plain, working
 from zoneshare.cli.device import Name
 from zoneshare.cli.trade_roles import parse_address
-from zoneshare.seal.bidder import Bidder, Policy
+from zoneshare.seal.bidder import Policy
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +22,6 @@ Keys = Annotated[
     Path | None, typer.Option("--keys", metavar="DIR", help="Proving keys. Default: the UNSAFE development keys.")
 ]
 GIGA = 10**9
-KIND: type[Bidder] = Bidder
 
 
 @app.command("serve")
@@ -55,7 +54,7 @@ def serve(
         text = f"{name} bids at {', '.join(drone)} (Ctrl-C ends it)"
         emit({"drones": drone}, as_json, text)
 
-    _run(name, roles.Driving(drones, policy, keys, KIND), ready, as_json)
+    _run(name, roles.Driving(drones, policy, keys), ready, as_json)
 
 
 @app.command("finish")

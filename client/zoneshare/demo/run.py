@@ -10,6 +10,7 @@ from zoneshare.demo.goods import digits
 from zoneshare.demo.show import Show
 from zoneshare.demo.stage import Actor, Stage
 from zoneshare.epow import demo as mining
+from zoneshare.seal import demo as auctions
 from zoneshare_protocols.errors import Misuse
 
 TOLERANCE_MS = 2_500
@@ -56,6 +57,7 @@ async def _play(show: Show, file: Path | None, folder: Path, quick: bool) -> Non
         if not quick:
             await _frauds(stage, show, place, goods if file is None else digits(folder))
             await mining.play(stage, show)
+            await auctions.play(stage, show)
             found = await asyncio.to_thread(stage.audit)
             show.report["held"], show.report["issued"] = found.held, found.issued
     show.say()

@@ -6,7 +6,7 @@ One auction at a time takes bids; those before are still seen to their end.
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from zoneshare_protocols.errors import BadProof, NotFound, RuleBroken
 from zoneshare_protocols.seal.attestation import check_opening
 from zoneshare_protocols.seal.bids import Notice, SealedBid
 from zoneshare_protocols.seal.hashchain import Commit, meta
-from zoneshare_protocols.seal.ledger import Auction, Observed, Opening, Recorded, Winner
+from zoneshare_protocols.seal.ledger import Auction, Observed, Opening, Recorded
 from zoneshare_protocols.seal.phases import Phase, Timers
 from zoneshare_protocols.seal.records import Outcome, Terms
 from zoneshare_protocols.sharing.records import EndorsedQuery
@@ -86,6 +86,8 @@ class Settled(NamedTuple):
 class Auctioneer(Role):
     """One device's auctions. ``journal`` is its own."""
 
+    desk: type[Exchange] = Exchange
+
     def __init__(
         self,
         party: Party,
@@ -114,6 +116,7 @@ class Auctioneer(Role):
         self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
+        self._handlers: set[asyncio.Task[Any]] = set()
         self._driving: dict[bytes, asyncio.Task[Settled]] = {}
         self._decided: dict[bytes, asyncio.Event] = {}
 
@@ -131,7 +134,7 @@ class Auctioneer(Role):
             self._server.close()
         for task in (*self._sessions, *self._driving.values()):
             task.cancel()
-        await asyncio.gather(*self._sessions, *self._driving.values(), return_exceptions=True)
+        await asyncio.gather(*self._sessions, *self._driving.values(), *self._handlers, return_exceptions=True)
 
     async def auction(self, work: Sequence[Work], terms: Terms) -> Decided:
         """One auction, until every task is decided; it goes on to its end beside (:meth:`settled`).
@@ -338,20 +341,17 @@ class Auctioneer(Role):
                 winners = await self.ask(lambda: list(self._party.auctions.winners(id)))
                 if not winners:
                     raise NotFound("no exchange yet", auction=id.hex())
-                self._exchanges[id] = self.exchange(self.held(id), winners)
+                self._exchanges[id] = self.desk(
+                    self,
+                    self._party,
+                    self._journal,
+                    self.held(id),
+                    winners=winners,
+                    clock=self._clock,
+                    sample=self._sample,
+                    told=self._told,
+                )
             return self._exchanges[id]
-
-    def exchange(self, held: Held, winners: list[Winner]) -> Exchange:
-        return Exchange(
-            self,
-            self._party,
-            self._journal,
-            held,
-            winners=winners,
-            clock=self._clock,
-            sample=self._sample,
-            told=self._told,
-        )
 
     # What is left to the drone.
 
@@ -385,6 +385,10 @@ class Auctioneer(Role):
     async def _handle(self, connection: Connection) -> None:
         session = asyncio.create_task(self._serve(connection))
         self._sessions.add(session)
+        handler = asyncio.current_task()
+        if handler is not None:
+            self._handlers.add(handler)
+            handler.add_done_callback(self._handlers.discard)
         try:
             await asyncio.wait([session])
         finally:

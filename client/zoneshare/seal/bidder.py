@@ -29,7 +29,7 @@ from zoneshare_protocols.errors import NotAllowed, RuleBroken, ZoneshareError
 from zoneshare_protocols.seal.attestation import check_opening
 from zoneshare_protocols.seal.bids import Agreement, SealedBid, seats
 from zoneshare_protocols.seal.deposits import bidder_deposit
-from zoneshare_protocols.seal.ledger import Auction, BidderRecord, Opening, Winner, Word
+from zoneshare_protocols.seal.ledger import Auction, BidderRecord, Opening, Word
 from zoneshare_protocols.seal.phases import Phase
 from zoneshare_protocols.seal.records import Bid, Task
 from zoneshare_protocols.seal.synthetic import MEGA, Parameters, Span, draw_bid
@@ -70,6 +70,8 @@ class Policy:
 
 class Bidder(Role):
     """One device's bids. ``journal`` is its own; ``prover`` has a key for every circuit."""
+
+    side: type[Winning] = Winning
 
     def __init__(
         self,
@@ -229,8 +231,9 @@ class Bidder(Role):
 
         agreement = Agreement(digest(opening.quote.quote), digest(bids.hashes), self._party.account)
         published = None if offer.receipt else offer.sealed
-        await self.once(deposited, lambda: auctions.deposit(present.id))
+        # The word first: who has paid and said nothing when deposits close is charged.
         await self.once(said, lambda: auctions.agree(present.id, agreement, receipt=offer.receipt, sealed=published))
+        await self.once(deposited, lambda: auctions.deposit(present.id))
         return True
 
     async def _after_result(self, present: Auction) -> int | None:
@@ -243,22 +246,19 @@ class Bidder(Role):
         if present.id not in self._winning:
             winner = await self.ask(lambda: self._party.auctions.winner(present.id, seat))
             opening = await self.ask(lambda: self._party.auctions.opening(present.id))
-            self._winning[present.id] = self.winning(present.id, winner, opening)
+            self._winning[present.id] = self.side(
+                self,
+                self._party,
+                self._journal,
+                winner,
+                notice=opening.notice,
+                prover=self._prover,
+                drone=self._drone(self._offer(present.id).drone),
+                clock=self._clock,
+                batch=self._policy.batch,
+                told=self._told,
+            )
         return await self._winning[present.id].step(present)
-
-    def winning(self, id: bytes, winner: Winner, opening: Opening) -> Winning:
-        return Winning(
-            self,
-            self._party,
-            self._journal,
-            winner,
-            notice=opening.notice,
-            prover=self._prover,
-            drone=self._drone(self._offer(id).drone),
-            clock=self._clock,
-            batch=self._policy.batch,
-            told=self._told,
-        )
 
     async def _seat(self, present: Auction) -> int | None:
         """Ours among the winners."""

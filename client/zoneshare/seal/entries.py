@@ -37,8 +37,10 @@ class Done(Record, frozen=True, tag="seal-done/1"):
     where: str
     """``vehicle``, ``cloud`` or ``local``."""
     result: bytes
+    sampled: bool = False
+    """The drone has computed it again."""
     wrong: bool = False
-    """The drone has computed it again, and got another."""
+    """It is not what it should be."""
     upheld: bool | None = None
     """What the contract said to that."""
 

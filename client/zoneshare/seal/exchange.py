@@ -33,8 +33,8 @@ from zoneshare_protocols.seal.recompute import Evidence
 from zoneshare_protocols.seal.results import EncryptedResult, check_whole, unlock
 from zoneshare_protocols.seal.tasks import SoldTask, TaskState, settled
 
-CALL_MS = 1_500
-"""So long before a task's time is over a drone that gave a payword calls for the key."""
+CALL = 0.8
+"""Part of the time from commit to due_ij after which a drone that gave a payword calls for the key."""
 WAIT_MS = 1_000
 """A delivery that has to wait for others looks so often."""
 
@@ -123,6 +123,7 @@ class Exchange:
             if not may_give(tasks, last, {*self._held_numbers(winner), *range(first, last + 1)}, first):
                 return False
             await self._journal.commit([Entry.of(RECEIVED, place(self.id, winner.seat, first), encrypted)])
+            self._role.wake(self.id)
             return True
 
     # What the ledger shows.
@@ -175,8 +176,10 @@ class Exchange:
         due = min(task.due for task in waiting)
         given = self._received(batch.winner.seat, batch.first) is not None
         if given and all(task.shown_at is None for task in waiting) and now <= due:
-            if now < due - CALL_MS:
-                return due - CALL_MS
+            committed = batch.winner.committed
+            calling = int(committed + CALL * (due - committed))
+            if now < calling:
+                return calling
             await self._call(batch)
         return limit + margin + 1
 
@@ -234,12 +237,11 @@ class Exchange:
 
     def _checked(self, work: Work, result: bytes) -> Done:
         """The size is always looked at; the result itself is computed again now and then."""
-        wrong = len(result) != work.size
-        if not wrong and random.SystemRandom().random() < self._sample:
-            wrong = work.compute() != result
+        sampled = random.SystemRandom().random() < self._sample
+        wrong = len(result) != work.size or (sampled and work.compute() != result)
         if wrong:
             self._told(f"task {work.task.id}: the result is wrong")
-        return Done(work.task.id, "vehicle", result, wrong)
+        return Done(work.task.id, "vehicle", result, sampled, wrong)
 
     async def _dispute_wrong(self, batch: Batch, encrypted: EncryptedResult) -> None:
         """Charge every wrong result whose task is still released; the contract computes it again."""

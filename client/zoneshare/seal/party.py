@@ -171,6 +171,10 @@ class Role(ABC):
                 each.cancel()
             await asyncio.gather(doing, waiting, return_exceptions=True)
 
+    def wake(self, id: bytes) -> None:
+        """Look at an auction again now: something happened to it that no event of the ledger tells."""
+        self._alarms.ring(id.hex())
+
     def say_once(self, about: str, line: str) -> None:
         """A line for a person, the first time that there is one about this."""
         if about not in self._said:

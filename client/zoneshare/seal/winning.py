@@ -26,10 +26,8 @@ from zoneshare_protocols.seal.results import Locked, check_publishable, lock
 from zoneshare_protocols.seal.tasks import SoldTask, settled
 
 PATIENCE_MS = 3_000
-PUBLISH_MS = 2_000
-"""So long before a task's time is over the winner does not wait for a payword any more."""
-PLACEHOLDER_MS = 3_000
-"""... and not for the data."""
+DATA, PAYWORD_IN = 0.5, 0.7
+"""Parts of the time from commit to due_ij after which a winner waits for data, and for a payword, no more."""
 
 
 class Winning:
@@ -97,8 +95,8 @@ class Winning:
 
     async def _make(self, first: int, last: int, due: int) -> Proven:
         """The batch's results under a fresh key, with their proof, in the journal."""
-        until = due - PUBLISH_MS - PLACEHOLDER_MS - self._clock.now_ms()
-        results = await self._role.within(max(AGAIN_MS, until), self._results(first, last))
+        span = max(AGAIN_MS, self._until(DATA, due) - self._clock.now_ms())
+        results = await self._role.within(span, self._results(first, last))
         whole = results is not None
         if not whole:
             self._told(f"the drone did not give the data of tasks {first} to {last}")
@@ -133,7 +131,7 @@ class Winning:
         """Whether there is a payword that covers the batch, before it has to be published."""
         if self._best().index >= last:
             return True
-        span = due - PUBLISH_MS - self._clock.now_ms()
+        span = self._until(PAYWORD_IN, due) - self._clock.now_ms()
         receipt = await self._role.within(span, self._deliver(locked)) if span > 0 else None
         if receipt is not None:
             await self._keep(receipt.index, receipt.payword)
@@ -182,6 +180,9 @@ class Winning:
             return now if now is not None and now.key is not None else None
 
         await self._role.once(released, lambda: claims.release(locked, publish=not paid))
+
+    def _until(self, part: float, due: int) -> int:
+        return int(self._winner.committed + part * (due - self._winner.committed))
 
     # The end.
 

@@ -24,6 +24,9 @@ def test_a_file_is_sold_and_four_frauds_fail(tmp_path: Path) -> None:
     assert trade["before"][0] - trade["after"][0] == trade["paid"] == trade["after"][1] - trade["before"][1]
     assert sum(len(lines) for lines in trade["writes"].values()) == 7 < trade["chunks"]
     assert len(report["frauds"]) == 4
+    auctions = report["auctions"]
+    assert auctions["paid"]["dina"] == 0
+    assert sum(auctions["balances"].values()) == 6 * 100_000
     assert report["held"] == report["issued"]
     mining = report["mining"]
     assert mining["same"]
