@@ -29,6 +29,7 @@ from zoneshare_network.gateway import Gateway
 from zoneshare_network.host import installed_chaincodes
 from zoneshare_network.network import EmbeddedNetwork
 from zoneshare_network.topology import Topology
+from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.fabric.msp import Msp
 
 EMBEDDED, IN_PROCESS, NULL = "embedded", "in-process", "null"
@@ -154,14 +155,13 @@ class NetworkSite:
 
 
 class NullSite:
-    """People of no network, whose ledgers do nothing."""
+    """No network, and nobody on it."""
 
     def __init__(self) -> None:
         self.zones: tuple[str, ...] = ("null",)
 
     def person(self, name: str) -> Person:
-        key = new_key()
-        return Person(Identity(name, b"", key), DeviceKeys(secrets.token_bytes(32)), lambda _: NullLedger())
+        raise Misuse("a null ledger has no accounts: its workload is empty", wanted=name)
 
     def issuer(self, zone: str) -> Ledger:  # noqa: ARG002  # the port's
         return NullLedger()

@@ -53,6 +53,17 @@ def test_a_file_is_run_and_compared_with_itself(tmp_path: Path) -> None:
     assert {line["ratio"] for line in json.loads(compared.stdout)} <= {1.0, None}
 
 
+def test_calipers_own_file_runs_with_one_of_our_workloads(tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "node" / "caliper" / "benchmark.yaml"
+    words = ("launch", str(file), "--target", "null", "--out", "r", "--json")
+    refused = bench(tmp_path, *words)
+    assert (refused.returncode, "put.js" in refused.stderr) == (2, True)
+    done = bench(tmp_path, *words[:-3], "--out", "again", "--module", "put.js=empty", "--json")
+    assert done.returncode == 0, done.stderr
+    (put,) = json.loads(done.stdout)["rounds"]
+    assert (put["label"], put["succeeded"]) == ("put", 40)
+
+
 def test_killed_with_sigkill_it_goes_on_with_the_rounds_that_are_missing(tmp_path: Path) -> None:
     words = ("launch", str(written(tmp_path, 2.0)), "--target", "null", "--out", "r")
     with subprocess.Popen(command(*words), cwd=tmp_path, stdout=subprocess.DEVNULL) as process:

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from zoneshare.accounts import Accounts
 from zoneshare.ledger import Ledger
-from zoneshare_benchmarks.runner.null import NullLedger
 from zoneshare_benchmarks.runner.site import Person, Site
 
 MONEY = 1_000_000_000
@@ -44,8 +43,7 @@ def _plain(label: str) -> str:
 
 def register(person: Person, ledger: Ledger) -> None:
     """Open its account in a zone."""
-    if not isinstance(ledger, NullLedger):
-        Accounts(ledger).register(person.keys)
+    Accounts(ledger).register(person.keys)
 
 
 def issue(ledger: Ledger, account: str, amount: int = MONEY) -> None:
