@@ -10,8 +10,17 @@ from zoneshare_benchmarks.report.page import Section, Table
 from zoneshare_benchmarks.report.steps import Mode, Step
 
 TITLE = "Figures, goals and peers"
-_SLOW_S = {"epow.useful_share": 60.0, "epow.coordinator": 60.0, "gateway.vs_node": 25.0, "wire.vs": 20.0}
-_USUAL_S = 8.0
+_SLOW_S = {
+    "epow.useful_share": 60.0,
+    "epow.coordinator": 60.0,
+    "epow.scale": 20.0,
+    "gateway.vs_node": 20.0,
+    "host.vs_node": 16.0,
+    "wire.vs": 15.0,
+    "seal.prove.vs_snarkjs": 15.0,
+    "seal.vs_safe": 20.0,
+}
+_USUAL_S = 5.0
 
 
 def steps() -> Sequence[Step]:
