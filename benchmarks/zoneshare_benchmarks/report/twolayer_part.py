@@ -92,8 +92,8 @@ def make_fig5(mode: Mode) -> Section:
                 "is the machine's as well."
             ),
             Text(
-                f"A whole trade has its channel, its commitment and its upload in it, here shared by {chunks} chunks only; "
-                "the other two have nothing before their first chunk."
+                f"A whole trade has its channel, its commitment and its upload in it, here shared by {chunks} chunks "
+                "only; the other two have nothing before their first chunk."
             ),
             Text(
                 "The paper gives Fig. 5 as curves without values: ours is near non-blockchain and grows linearly, "
