@@ -159,14 +159,25 @@ class Claims(Contract):
         return auction_state.put_claimed(context, Claimed(claim.auction, claim.seat, claim.index, amount, later))
 
     @transaction
-    def dispute(self, context: Context, auction: Digest, seat: Seat, number: Positive) -> Dispute:
-        """By the drone: a released result is wrong; its bond, the task's s_0j, is locked. See :mod:`.claim_dispute`."""
-        return claim_dispute.open(context, _drone(context, auction), seat, number)
+    def dispute(self, context: Context, auction: Digest, seat: Seat, number: Positive, escrow: bool = False) -> Dispute:
+        """By the drone: a released result is wrong; its bond, the task's s_0j, is locked. See :mod:`.claim_dispute`.
+
+        ``escrow``: the bond is of the drone's deposit, so that no money moved in every block keeps it from disputing.
+        """
+        return claim_dispute.open(context, _drone(context, auction), seat, number, escrow=escrow)
 
     @transaction
-    def judge(self, context: Context, auction: Digest, seat: Seat, number: Positive) -> Dispute:
-        """By the drone, within the grace time: shows the endorsers all (transient data), and they recompute."""
-        return claim_dispute.judge(context, _drone(context, auction), seat, number)
+    def judge(self, context: Context, auction: Digest, seat: Seat, number: Positive, later: bool = False) -> Dispute:
+        """By the drone, within the grace time: shows the endorsers all (transient data), and they recompute.
+
+        ``later``: the bond is paid by :meth:`settle`, which has all the time it needs.
+        """
+        return claim_dispute.judge(context, _drone(context, auction), seat, number, later=later)
+
+    @transaction
+    def settle(self, context: Context, auction: Digest, seat: Seat, number: Positive) -> Dispute:
+        """Anyone: pay the bond of a dispute that was judged without."""
+        return claim_dispute.settle(context, serve(context, auction), seat, number)
 
     @transaction
     def forfeit(self, context: Context, auction: Digest, seat: Seat, number: Positive) -> Dispute:

@@ -3,10 +3,12 @@
 Upheld, the task joins the failed map and its penalty comes out of the winner's deposit; else the bond is the winner's.
 """
 
+from msgspec.structs import replace
+
 from zoneshare_chaincode import auction_state, claim_state, vault
 from zoneshare_chaincode.base import Context
 from zoneshare_protocols.codec import decode
-from zoneshare_protocols.errors import AlreadyExists, Malformed, NotAllowed
+from zoneshare_protocols.errors import AlreadyExists, InsufficientFunds, Malformed, NotAllowed
 from zoneshare_protocols.seal import recompute as rules
 from zoneshare_protocols.seal import tasks
 from zoneshare_protocols.seal.claims import check_same
@@ -17,8 +19,9 @@ from zoneshare_protocols.seal.score import fallback
 from zoneshare_protocols.seal.tasks import TaskState
 
 
-def open(context: Context, present: Auction, seat: int, number: int) -> Dispute:
-    """Raises NotAllowed where nothing can be recomputed, or was not released; AlreadyExists; TooLate."""
+def open(context: Context, present: Auction, seat: int, number: int, *, escrow: bool) -> Dispute:
+    """Raises NotAllowed where nothing can be recomputed, or was not released; AlreadyExists; TooLate;
+    InsufficientFunds."""
     winner = auction_state.winner(context, present.id, seat)
     if auction_state.sold_task(context, winner, number).state is not TaskState.RELEASED:
         raise NotAllowed("only a released result is disputed", number=number)
@@ -32,13 +35,15 @@ def open(context: Context, present: Auction, seat: int, number: int) -> Dispute:
     timers = present.timers
     charge = Dispute(present.id, seat, number, bond, context.now)
     rules.check_dispute(charge, timers.grace, timers.claim)
-    if bond:
+    if escrow:
+        _from_deposit(context, present, bond)
+    elif bond:
         vault.debit(context, context.account, bond)
     context.event("dispute", charge)
     return claim_state.put_dispute(context, charge)
 
 
-def judge(context: Context, present: Auction, seat: int, number: int) -> Dispute:
+def judge(context: Context, present: Auction, seat: int, number: int, *, later: bool) -> Dispute:
     """Transient data: ``encrypted`` (whole), ``private`` (of the auction's results key), ``job`` and ``data``.
 
     Raises BadProof, DataCorrupt, NotAllowed for evidence that is not what the ledger names; TooLate.
@@ -60,7 +65,16 @@ def judge(context: Context, present: Auction, seat: int, number: int) -> Dispute
     if wrong:
         found = auction_state.sold_task(context, winner, number)
         auction_state.put_task(context, winner, number, tasks.refute(found))
+    if later:
+        return _tell(context, replace(decided, owed=True))
     return _settle(context, decided, present.drone if wrong else winner.bidder)
+
+
+def settle(context: Context, present: Auction, seat: int, number: int) -> Dispute:
+    """Whatever the phase. Raises NotFound, NotAllowed where nothing is owed."""
+    winner = auction_state.winner(context, present.id, seat)
+    charge = rules.paid(claim_state.dispute(context, present.id, seat, number))
+    return _settle(context, charge, present.drone if charge.upheld else winner.bidder)
 
 
 def forfeit(context: Context, present: Auction, seat: int, number: int) -> Dispute:
@@ -74,5 +88,17 @@ def forfeit(context: Context, present: Auction, seat: int, number: int) -> Dispu
 def _settle(context: Context, decided: Dispute, to: str) -> Dispute:
     if decided.bond:
         vault.credit(context, to, decided.bond)
+    return _tell(context, decided)
+
+
+def _tell(context: Context, decided: Dispute) -> Dispute:
     context.event("dispute", decided)
     return claim_state.put_dispute(context, decided)
+
+
+def _from_deposit(context: Context, present: Auction, bond: int) -> None:
+    """Out of what the drone has in escrow over all payments. Raises InsufficientFunds."""
+    spare = present.deposit - present.collected - auction_state.recorded(context, present.id).result.outcome.paid
+    if bond > spare:
+        raise InsufficientFunds("the deposit holds no such bond over the payments", balance=spare, needed=bond)
+    auction_state.put_auction(context, replace(present, collected=present.collected + bond))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from zoneshare.calls import Contract, result, to_bytes
+from zoneshare.ledger import Conflict
 from zoneshare_protocols.codec import encode
 from zoneshare_protocols.errors import NotFound
 from zoneshare_protocols.seal.claims import KeyMessage, ProofMessage, ProofRecord, ShownPayword
@@ -65,19 +66,34 @@ class Claims(Contract):
         return result(Claimed, self.submit("claim", claim, later).payload)
 
     def dispute(self, auction: bytes, seat: int, number: int) -> Dispute:
-        """By the drone: a released result is wrong; locks the bond."""
-        return result(Dispute, self.submit("dispute", auction, seat, number).payload)
+        """By the drone: a released result is wrong; locks the bond, of its deposit where its balance never rests."""
+        try:
+            done = self.submit("dispute", auction, seat, number)
+        except Conflict:
+            done = self.submit("dispute", auction, seat, number, True)
+        return result(Dispute, done.payload)
 
     def judge(self, auction: bytes, seat: int, number: int, encrypted: EncryptedResult, shown: Evidence) -> Dispute:
-        """By the drone, within the grace time. What is shown reaches the endorsers, not the ledger."""
+        """By the drone, within the grace time. What is shown reaches the endorsers, not the ledger.
+
+        Where a balance never rests the bond is still ``owed``: :meth:`settle` pays it.
+        """
         transient = {
             "encrypted": encode(encrypted),
             "private": shown.private,
             "job": encode(shown.job),
             "data": shown.data,
         }
-        done = self.ledger.submit("claim:judge", *map(to_bytes, (auction, seat, number)), transient=transient)
+        about = list(map(to_bytes, (auction, seat, number)))
+        try:
+            done = self.ledger.submit("claim:judge", *about, transient=transient)
+        except Conflict:
+            done = self.ledger.submit("claim:judge", *about, to_bytes(True), transient=transient)
         return result(Dispute, done.payload)
+
+    def settle(self, auction: bytes, seat: int, number: int) -> Dispute:
+        """Anyone: pay the bond that is owed."""
+        return result(Dispute, self.submit("settle", auction, seat, number).payload)
 
     def forfeit(self, auction: bytes, seat: int, number: int) -> Dispute:
         """Anyone, when nothing was shown in time: the bond is the winner's."""
@@ -113,5 +129,5 @@ class Claims(Contract):
         return self.pages(Dispute, "disputes")
 
     def holds(self) -> int:
-        """The bonds of open disputes in this zone."""
-        return sum(one.bond for one in self.disputes() if one.upheld is None)
+        """The bonds that disputes hold in this zone."""
+        return sum(one.held for one in self.disputes())

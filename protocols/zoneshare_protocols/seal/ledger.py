@@ -97,7 +97,7 @@ class Auction(Record, frozen=True, tag="zoneshare/seal-auction/1"):
     """The drone did not carry the auction through, and loses Q."""
     committed: Millis | None = None
     collected: Amount = 0
-    """What the drone has taken of its share before the refund of all."""
+    """What has left the drone's deposit before the refund of all: its share, and bonds of disputes."""
 
 
 class Word(StrEnum):

@@ -66,6 +66,13 @@ class Dispute(Record, frozen=True, tag="zoneshare/seal-dispute/1"):
     at: Millis
     upheld: bool | None = None
     """None as long as it is open, and the bond locked."""
+    owed: bool = False
+    """It is decided, and the bond is still to be paid."""
+
+    @property
+    def held(self) -> int:
+        """What it holds of the bond."""
+        return self.bond if self.upheld is None or self.owed else 0
 
 
 def classify(data: bytes) -> bytes:
@@ -158,6 +165,13 @@ def forfeit(charge: Dispute, now: int, grace: int) -> Dispute:
     if now <= charge.at + grace:
         raise TooEarly("the drone still has time to show the result", now=now, from_=charge.at + grace + 1)
     return replace(charge, upheld=False)
+
+
+def paid(charge: Dispute) -> Dispute:
+    """Raises NotAllowed unless the bond is still to be paid."""
+    if not charge.owed:
+        raise NotAllowed("nothing is owed of this dispute", upheld=charge.upheld)
+    return replace(charge, owed=False)
 
 
 def _check_open(charge: Dispute) -> None:

@@ -107,7 +107,7 @@ class ClaimWorld(SealWorld):
     def books_balance(self) -> None:
         found = books(self.zone)
         held = sum(self.ask(int, "held", one.id) for one in pages(self.zone, "auction:auctions", Auction))
-        bonds = sum(one.bond for one in pages(self.zone, "claim:disputes", Dispute) if one.upheld is None)
+        bonds = sum(one.held for one in pages(self.zone, "claim:disputes", Dispute))
         assert found.balances + found.escrows + held + bonds == found.issued
 
 

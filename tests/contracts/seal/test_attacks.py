@@ -3,14 +3,26 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.seal.claim_world import ClaimWorld, Exchange
+from tests.contracts.seal.claim_world import DATA, JOB, PRIVATE, ClaimWorld, Exchange
 from tests.contracts.seal.seal_world import RICH, STALLING, SealWorld, bid_for
 from tests.support.memory_stub import MVCC, PHANTOM, VALID
 from tests.support.memory_world import CLIENT, MARGIN, TOLERANCE, refused
-from zoneshare_protocols.errors import AlreadyExists, NotFound, TooEarly, WrongPhase
+from zoneshare_protocols.codec import decode, encode
+from zoneshare_protocols.errors import (
+    AlreadyExists,
+    InsufficientFunds,
+    NotAllowed,
+    NotFound,
+    TooEarly,
+    WrongPhase,
+)
 from zoneshare_protocols.seal.ledger import BidderRecord
 from zoneshare_protocols.seal.phases import Phase
+from zoneshare_protocols.seal.recompute import Dispute, compute
+from zoneshare_protocols.seal.score import fallback
 from zoneshare_protocols.stub import OK
+
+RESULT = compute(JOB, DATA)
 
 
 def test_a_bidder_whose_clock_is_ahead_cannot_take_q_before_the_time() -> None:
@@ -158,6 +170,54 @@ def test_money_sent_to_and_fro_keeps_nobody_from_its_share(cancelled: bool) -> N
     worth = 0 if cancelled else one.auction.drone_deposit - STALLING.penalty
     assert after == [RICH - 3 * part + worth, RICH + part - worth, RICH + part]
     assert world.money(world.cid) == RICH + part
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_money_moved_in_every_block_keeps_no_drone_from_its_dispute(right: bool) -> None:
+    """Bond and verdict can do without any balance; what is owed is paid when there is time."""
+    world = ClaimWorld()
+    deal = world.exchange(world.notice(jobs=True))
+    locked = deal.locked(results=[RESULT, RESULT if right else b"a guess"])
+    deal.prove(locked)
+    deal.release(locked)
+    deal.claim(2)
+    shown = {"encrypted": encode(locked.encrypted), "private": PRIVATE.private_bytes_raw(), "job": encode(JOB)}
+    about = (deal.id, deal.seat, 2)
+    plain = world.endorse(world.dora, "dispute", *about)
+    charge = world.endorse(world.dora, "dispute", *about, encode(True))
+    world.zone.submit(deal.ann, "ledger:transfer", world.dora.account, 1)
+    assert (world.zone.commit(plain), world.zone.commit(charge)) == (MVCC, VALID)
+    world.books_balance()
+    refused(world.zone, NotAllowed, world.cid, "claim:settle", *about)
+    verdict = world.endorse(world.dora, "judge", *about, encode(True), transient={**shown, "data": DATA})
+    for who, other in ((deal.ann, world.dora), (world.dora, deal.ann)):
+        world.zone.submit(who, "ledger:transfer", other.account, 1)
+    assert world.zone.commit(verdict) == VALID
+    world.books_balance()
+    deal.refund()
+    world.books_balance()
+    world.call(world.cid, "settle", *about)
+    world.books_balance()
+    refused(world.zone, NotAllowed, world.cid, "claim:settle", *about)
+    paid, bond = sum(deal.winner.prices), decode(Dispute, verdict.result()).bond
+    assert world.money(deal.ann) == RICH - 1 + paid + (bond if right else -bond)
+
+
+def test_a_bond_out_of_the_deposit_leaves_what_winners_are_owed() -> None:
+    world = ClaimWorld()
+    notice = world.notice(jobs=True, terms=replace(STALLING, penalty=0))
+    deal = world.exchange(notice)
+    locked = deal.locked(results=[RESULT, RESULT])
+    deal.prove(locked)
+    deal.release(locked)
+    spare = deal.round.auction.drone_deposit - sum(deal.winner.prices)
+    bond = fallback(notice.tasks[0], notice.terms).score
+    assert bond < spare < 2 * bond
+    world.call(world.dora, "dispute", deal.id, deal.seat, 1, encode(True))
+    refused(world.zone, InsufficientFunds, world.dora, "claim:dispute", deal.id, deal.seat, 2, encode(True))
+    deal.claim(2)
+    deal.refund()
+    world.books_balance()
 
 
 def test_two_accounts_that_begin_alike_with_one_serial_do_not_stop_an_auction() -> None:
