@@ -1,9 +1,8 @@
 """What the demo sells: the user's file, or a real data set that is on the machine anyway."""
 
-import gzip
-from importlib.resources import files
 from pathlib import Path
 
+from zoneshare.epow.training import digits_csv
 from zoneshare_protocols.errors import Misuse
 
 CHUNKS = 24
@@ -13,11 +12,11 @@ SMALLEST, LARGEST = 1_000, 100_000
 def digits(folder: Path) -> Path:
     """scikit-learn's handwritten digits (1,797 pictures of 8 x 8, from NIST forms) as digits.csv in ``folder``."""
     try:
-        packed = files("sklearn.datasets.data").joinpath("digits.csv.gz").read_bytes()
-    except (ModuleNotFoundError, FileNotFoundError) as cause:
+        rows = digits_csv()
+    except Misuse as cause:
         raise Misuse("the demo's own data come with scikit-learn, which is not installed: say --file FILE") from cause
     path = folder / "digits.csv"
-    path.write_bytes(gzip.decompress(packed))
+    path.write_bytes(rows)
     return path
 
 

@@ -8,7 +8,8 @@ import gzip
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -54,15 +55,20 @@ class Trained:
 
 def load_digits() -> Digits:
     """scikit-learn's 1,797 handwritten digits of 8 x 8, shuffled once. Raises Misuse where it is not installed."""
-    try:
-        packed = files("sklearn.datasets.data").joinpath("digits.csv.gz")
-        with packed.open("rb") as file:
-            rows = np.loadtxt(_unpacked(file.read()), delimiter=",")
-    except (ModuleNotFoundError, FileNotFoundError) as cause:
-        raise Misuse("the digits come with scikit-learn, which is not installed") from cause
+    rows = np.loadtxt(digits_csv().decode().splitlines(), delimiter=",")
     rows = rows[np.random.default_rng(SEED).permutation(len(rows))]
     pictures, labels = rows[:, :-1] / 16, rows[:, -1].astype(np.int64)
     return Digits(pictures[TEST:], labels[TEST:], pictures[:TEST], labels[:TEST])
+
+
+def digits_csv() -> bytes:
+    """The data set's file, unpacked; scikit-learn is not imported for it, which would take seconds. Raises Misuse."""
+    found = find_spec("sklearn")
+    try:
+        folder = Path("" if found is None or found.origin is None else found.origin).parent
+        return gzip.decompress((folder / "datasets" / "data" / "digits.csv.gz").read_bytes())
+    except OSError as cause:
+        raise Misuse("the digits come with scikit-learn, which is not installed") from cause
 
 
 async def local(left: Int8, right: Int8) -> Int64:
@@ -139,7 +145,3 @@ def _softmax(scores: Float) -> Float:
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     chances: Float = powers / powers.sum(axis=1, keepdims=True)
     return chances
-
-
-def _unpacked(data: bytes) -> list[str]:
-    return gzip.decompress(data).decode().splitlines()
