@@ -1,6 +1,6 @@
 """A drone and its vehicles in one process: real TLS on loopback, real journals, the real contracts in memory.
 
-Time runs SPEED times as fast as ours, so that phases pass quickly.
+Time runs some times as fast as ours, and jumps to the end of a phase in which all has happened.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from tests.rules.seal.market import BARE
 from tests.support.memory_identity import Identity as Person
 from tests.support.memory_proofs import prove
 from tests.support.memory_stub import VALID
+from tests.support.memory_world import pages
 from zoneshare.identity import Identity
 from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
 from zoneshare.seal.auctioneer import Auctioneer, Spans
@@ -26,15 +27,16 @@ from zoneshare.seal.bidder import Bidder, Policy
 from zoneshare.seal.party import Party
 from zoneshare.seal.work import Batches, Work, draw_work
 from zoneshare.trade.journal import Journal
-from zoneshare.trade.peers import PeerBook
+from zoneshare_protocols.errors import NotFound
 from zoneshare_protocols.seal.bids import Notice, SealedBid
-from zoneshare_protocols.seal.ledger import Opening, Recorded
+from zoneshare_protocols.seal.ledger import Auction, BidderRecord, Opening, Recorded
+from zoneshare_protocols.seal.phases import Phase
 from zoneshare_protocols.seal.results import Locked
 from zoneshare_protocols.seal.synthetic import MEGA
 from zoneshare_protocols.sharing.records import EndorsedQuery
 
 SPEED = 20
-SPANS = Spans(bidding=8_000, deposits=8_000, deciding=40_000, committing=40_000, grace=25_000, claiming=20_000)
+SPANS = Spans(bidding=60_000, deposits=60_000, deciding=40_000, committing=40_000, grace=25_000, claiming=20_000)
 SLACK = 30_000
 TERMS_HERE = replace(BARE, slack=SLACK, cap=2_000)
 SMALL = Batches(pictures=10, intensity=(60_000, 100_000), deadline=(8_000, 10_000))
@@ -65,19 +67,37 @@ def no_hook(point: str) -> None:
 
 
 class FastClock:
-    def __init__(self, rig: "Rig") -> None:
-        self._rig = rig
+    """The rig's time; whoever waits is told when it jumps."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed, self._started = speed, time.monotonic()
+        self._began = 0
+        self._jumped: set[asyncio.Event] = set()
+
+    def begin(self, now_ms: int) -> None:
+        self._began = now_ms
 
     def now_ms(self) -> int:
-        return self._rig.now_ms()
+        return self._began + int((time.monotonic() - self._started) * 1000 * self._speed)
+
+    def jump(self, to_ms: int) -> None:
+        self._began += max(0, to_ms - self.now_ms())
+        for event in self._jumped:
+            event.set()
 
     async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
-        if event is None:
-            await asyncio.sleep(span_ms / 1000 / SPEED)
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(span_ms / 1000 / SPEED):
-                await event.wait()
+        until = self.now_ms() + span_ms
+        while self.now_ms() < until and not (event is not None and event.is_set()):
+            jumped = asyncio.Event()
+            self._jumped.add(jumped)
+            ends = [asyncio.create_task(one.wait()) for one in (jumped, event) if one is not None]
+            try:
+                left = (until - self.now_ms()) / 1000 / self._speed
+                await asyncio.wait(ends, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._jumped.discard(jumped)
+                for end in ends:
+                    end.cancel()
 
 
 class MemoryLedger:
@@ -177,7 +197,7 @@ class QuickProver:
 class Rig:
     """zone-a: dora is the drone; ann, bob and cid are vehicles."""
 
-    def __init__(self, folder: Path, world: ClaimWorld | None = None) -> None:
+    def __init__(self, folder: Path, world: ClaimWorld | None = None, speed: float = SPEED) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.world = world or ClaimWorld()
@@ -185,19 +205,41 @@ class Rig:
         self.changed = threading.Condition(threading.RLock())
         self.writes: list[tuple[str, str]] = []
         """(account, function) of every transaction that committed."""
-        self.clock = FastClock(self)
+        self.clock = FastClock(speed)
+        self.clock.begin(self.world.now)
         self.port = 0
         self.lines: list[str] = []
         self.people = {name: getattr(self.world, name) for name in ("dora", "ann", "bob", "cid")}
         self._journals: dict[str, Journal] = {}
-        self._began, self._started = self.world.now, time.monotonic()
         self.money = {name: self.balance(name) for name in self.people}
 
-    def now_ms(self) -> int:
-        return self._began + int((time.monotonic() - self._started) * 1000 * SPEED)
-
     def turn(self) -> None:
-        self.world.wait_until(self.now_ms())
+        self.world.wait_until(self.clock.now_ms())
+
+    async def hurry(self, bidders: int) -> None:
+        """Jump to the end of a phase when all of so many bidders have done what belongs in it. Until cancelled."""
+        while True:
+            await asyncio.sleep(0.005)
+            with self.changed:
+                self._hurry(bidders)
+
+    def _hurry(self, bidders: int) -> None:
+        for one in pages(self.zone, "auction:auctions", Auction, 50):
+            found = [
+                record for who in self.people.values() if (record := self._bidder(one.id, who.account)) is not None
+            ]
+            delivered = len(self.world.store.bids.get(one.id, ()))
+            if one.phase is Phase.INIT and len(found) == delivered == bidders:
+                self.clock.jump(one.timers.init + 1)
+            said = sum(record.takes_part for record in found)
+            if one.phase is Phase.DEPOSIT and one.deposit and said == bidders:
+                self.clock.jump(one.timers.deposit + 1)
+
+    def _bidder(self, id: bytes, account: str) -> BidderRecord | None:
+        with contextlib.suppress(NotFound):
+            found: BidderRecord = self.world.ask(BidderRecord, "bidder", id, account)
+            return found
+        return None
 
     def balance(self, name: str) -> int:
         with self.changed:
@@ -261,7 +303,7 @@ class Rig:
     async def driving(self, *names: str, **options: Any) -> AsyncIterator[list[Bidder]]:
         """Vehicles that bid while the block runs."""
         vehicles = [self.vehicle(name, **options) for name in names]
-        looking = []
+        looking = [asyncio.create_task(self.hurry(len(names)))]
         try:
             for vehicle in vehicles:
                 await vehicle.start()
@@ -278,7 +320,3 @@ class Rig:
     def books_balance(self) -> None:
         with self.changed:
             self.world.books_balance()
-
-
-def peers_of(rig: Rig) -> PeerBook:
-    return rig.party("dora").peers()
