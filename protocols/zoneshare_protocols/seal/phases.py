@@ -117,6 +117,8 @@ class Timers(Record, frozen=True, tag="zoneshare/seal-timers/1"):
     grace: Millis
 
 
+MAX_SPAN_MS = 7 * 24 * 3_600_000
+"""Of a whole auction: nobody's deposit is locked for longer by the timers a drone names."""
 _LAST: dict[Event, str] = {
     Event.BID: "init",
     Event.DEPOSIT: "deposit",
@@ -144,6 +146,8 @@ def check_timers(timers: Timers, now: int, tasks: Iterable[Task], terms: Terms) 
     marks = (now, timers.init, timers.deposit, timers.auction, timers.commit, timers.claim)
     if any(left >= right for left, right in pairwise(marks)):
         raise Malformed("the timers must rise from now", now=now, init=timers.init, claim=timers.claim)
+    if timers.claim > now + MAX_SPAN_MS:
+        raise Malformed("an auction is over within a week", now=now, claim=timers.claim)
     longest = max((task.deadline for task in tasks), default=0) + terms.slack
     decided = timers.commit + longest + timers.grace
     if timers.claim <= decided + timers.grace:

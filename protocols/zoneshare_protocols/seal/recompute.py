@@ -33,6 +33,8 @@ MAX_DATA = 1 << 22
 """Bytes of a job's data that a contract recomputes."""
 MAX_WORK = 1 << 28
 """Multiplications of one job."""
+_SCORES = 1 << 20
+"""Held at a time: with few features a job's scores are far larger than its data."""
 
 
 class Job(Record, frozen=True, tag="zoneshare/seal-job/1"):
@@ -85,9 +87,12 @@ def classify(data: bytes) -> bytes:
     if len(task.samples) * task.classes > MAX_WORK:
         raise LimitExceeded("too much to recompute", value=len(task.samples) * task.classes, limit=MAX_WORK)
     weights = np.frombuffer(task.weights, "<i4").reshape(task.classes, task.features + 1).astype(np.int64)
-    samples = np.frombuffer(task.samples, np.uint8).reshape(-1, task.features).astype(np.int64)
-    scores = samples @ weights[:, :-1].T + weights[:, -1]
-    labels: bytes = scores.argmax(axis=1).astype(np.uint8).tobytes()
+    samples = np.frombuffer(task.samples, np.uint8).reshape(-1, task.features)
+    rows = max(1, _SCORES // task.classes)
+    labels = b""
+    for at in range(0, len(samples), rows):
+        scores = samples[at : at + rows].astype(np.int64) @ weights[:, :-1].T + weights[:, -1]
+        labels += scores.argmax(axis=1).astype(np.uint8).tobytes()
     return labels
 
 

@@ -220,6 +220,24 @@ def test_a_bond_out_of_the_deposit_leaves_what_winners_are_owed() -> None:
     world.books_balance()
 
 
+def test_a_bid_and_a_receipt_copied_from_the_ledger_take_no_part() -> None:
+    """The hash is another's, and its receipt is for whoever shows it; the sealed bid opens for its maker only."""
+    world = SealWorld()
+    one = world.open()
+    sealed = one.bid(world.ann, bid_for((1, 100), (2, 100)))
+    one.submit(world.bob, "bid", sealed.hash)
+    one.receipts[world.bob.account] = one.receipts[world.ann.account]
+    one.close_bids()
+    one.pay_in(world.ann, world.bob)
+    one.close_deposits()
+    found = one.decide()
+    (seat,) = found.result.outcome.winners
+    assert found.result.refused == (3 - seat,)
+    one.record(found)
+    one.commit(found)
+    assert one.winner(seat).bidder == world.ann.account
+
+
 def test_two_accounts_that_begin_alike_with_one_serial_do_not_stop_an_auction() -> None:
     """Two CAs may give the same serial; serving T_dep must never fail."""
     first, second = (BidderRecord(b"a" * 32, "0" * 20 + end, b"h" * 32, b"s" * 20) for end in ("1" * 20, "2" * 20))

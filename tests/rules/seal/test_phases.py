@@ -7,6 +7,7 @@ from tests.rules.seal.market import TERMS, task
 from zoneshare_protocols.errors import Malformed, TooEarly, TooLate, WrongPhase
 from zoneshare_protocols.seal.phases import (
     CONSEQUENCES,
+    MAX_SPAN_MS,
     TABLE,
     Event,
     Phase,
@@ -107,6 +108,7 @@ def test_timers_rise_and_leave_time_for_every_task_and_its_claim() -> None:
         {"commit": 3000},
         {"claim": TIMERS.claim - 1},
         {"grace": 301},
+        {"claim": 1000 + MAX_SPAN_MS},
     ):
         with pytest.raises(Malformed):
             check_timers(replace(TIMERS, **wrong), 999, [task(0)], TERMS)
