@@ -1,13 +1,20 @@
 """The catalogue's figures: each a step of its own, measured beside its goal."""
 
+import json
+import platform
+import subprocess
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 
+from zoneshare_benchmarks import node_tools
 from zoneshare_benchmarks.catalogue import figures
 from zoneshare_benchmarks.cli_words import goal_text
 from zoneshare_benchmarks.figure import Figure, run
 from zoneshare_benchmarks.report.page import Section, Table
 from zoneshare_benchmarks.report.steps import Mode, Step
+from zoneshare_benchmarks.snarkjs_peer import PACKAGES
+from zoneshare_benchmarks.wire_process import NODE
 
 TITLE = "Figures, goals and peers"
 _SLOW_S = {
@@ -24,8 +31,29 @@ _USUAL_S = 5.0
 
 
 def steps() -> Sequence[Step]:
-    """One for each figure."""
-    return [Step(f"figure-{name}", TITLE, partial(_make, figure), _seconds(name)) for name, figure in figures().items()]
+    """One for each figure; the quick ones first, so that a quick report has them."""
+    made = [Step(f"figure-{name}", TITLE, partial(_make, figure), _seconds(name)) for name, figure in figures().items()]
+    return [Step("peers", TITLE, _peers, 1), *sorted(made, key=lambda step: step.seconds)]
+
+
+def _peers(_: Mode) -> Section:
+    """What ours stands beside, and by which command. Raises Misuse where Node is missing."""
+    program, _npm = node_tools.node()
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    pinned = {
+        name: number
+        for folder in (NODE, PACKAGES)
+        for name, number in json.loads((folder / "package.json").read_text())["dependencies"].items()
+    }
+    gateway, shim = "@hyperledger/fabric-gateway", "fabric-shim"
+    http = f"Python {platform.python_version()}, requests {version('requests')}"
+    rows = (
+        ("Node Gateway client", f"{gateway} {pinned[gateway]}", "zoneshare bench run gateway."),
+        ("Node chaincode as a service", f"{shim} {pinned[shim]}", "zoneshare bench run host."),
+        ("snarkjs", pinned["snarkjs"], "zoneshare bench run seal.prove.vs_snarkjs"),
+        ("plain HTTP exchange", http, "zoneshare bench report --only two-layer-fig-5"),
+    )
+    return Section(TITLE, [Table(("peer", "version", "command"), rows, f"Peers; Node {said}")])
 
 
 def _seconds(name: str) -> float:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from zoneshare_benchmarks.report.page import Problem, Section, render
+from zoneshare_benchmarks.report.page import Part, Problem, Section, Table, render
 from zoneshare_benchmarks.report.steps import Mode, Step
 from zoneshare_benchmarks.runner.machine import Machine, machine
 from zoneshare_protocols.errors import Misuse, ZoneshareError
@@ -97,10 +97,21 @@ def write_page(folder: Path, steps: Sequence[Step]) -> None:
     kept = [found for step in steps if (found := _kept(folder, step, failed=True)) is not None]
     sections: dict[str, Section] = {}
     for each in kept:
-        sections.setdefault(each.section.title, Section(each.section.title, [])).parts.extend(each.section.parts)
+        section = sections.setdefault(each.section.title, Section(each.section.title, []))
+        for part in each.section.parts:
+            _add(section.parts, part)
     draft = folder / f".{PAGE}"
     draft.write_text(render("zoneshare: measured", intro, list(sections.values())))
     draft.replace(folder / PAGE)
+
+
+def _add(parts: list[Part], part: Part) -> None:
+    """Rows of the same table go on with it."""
+    last = parts[-1] if parts else None
+    if isinstance(last, Table) and isinstance(part, Table) and (last.heads, last.caption) == (part.heads, part.caption):
+        parts[-1] = Table(last.heads, (*last.rows, *part.rows), last.caption)
+    else:
+        parts.append(part)
 
 
 def _run(step: Step, mode: Mode) -> Kept:

@@ -90,6 +90,16 @@ def test_steps_of_one_title_are_one_section(tmp_path: Path) -> None:
     assert "text b" in page(tmp_path)
 
 
+def test_rows_of_one_table_are_one_table(tmp_path: Path) -> None:
+    made = [step(name, [], Table(("head",), ((name,),)), title="Figures") for name in ("a", "b")]
+    made.append(step("c", [], Table(("other",), (("c",),)), title="Figures"))
+    whole.begin(tmp_path, Mode(), resume=False)
+    whole.make(tmp_path, Mode(), made)
+    assert page(tmp_path).count("<th>head</th>") == 1
+    assert page(tmp_path).count("<th>other</th>") == 1
+    assert page(tmp_path).count("<td>") == 3
+
+
 def test_a_report_is_neither_overwritten_nor_mixed(tmp_path: Path) -> None:
     whole.begin(tmp_path, Mode(), resume=False)
     with pytest.raises(Misuse, match="has a report already"):
