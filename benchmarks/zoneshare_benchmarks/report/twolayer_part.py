@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean, median, pstdev
 
+from zoneshare_benchmarks.links import kernel
 from zoneshare_benchmarks.report.page import Part, Picture, Section, Table, Text
 from zoneshare_benchmarks.report.pictures import boxes, lines
 from zoneshare_benchmarks.report.steps import Mode, Step
@@ -22,6 +23,7 @@ def make_table1(mode: Mode) -> Section:
         Table(heads, tuple(rows), "ms; ours: mean ± standard deviation, keys: median"),
         Text(f"{chunks} chunks of 100 kB and {channels} channels a setting. {_legs(found)}"),
         Text(f"Control groups: {'; '.join(sorted({measured.cpu for measured in found.values()}))}."),
+        Text(f"Links: emulated in user space. {kernel.netem() or 'This kernel has netem, which is not used.'}"),
         *(Text(line) for line in paper.DIFFERENCES),
     ]
     return Section(TABLE_1, parts)

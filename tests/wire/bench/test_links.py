@@ -1,7 +1,9 @@
 """The emulator as a process: its delays within a millisecond, and a connection's bytes, end and refusal through it."""
 
 import socket
+import subprocess
 import threading
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -66,3 +68,13 @@ def test_the_kernel_says_what_it_has() -> None:
     assert kernel.netem() == "" or kernel.netem().startswith("netem: ")
     with pytest.raises(Misuse), kernel.cpu_share(0.0):
         pass
+
+
+def test_a_share_of_the_processor_is_given_or_said_not_to_be() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        group = Path(f"/proc/{process.pid}/cgroup")
+        with kernel.cpu_share(0.5, process.pid) as said:
+            assert said.startswith("CPU share 0.5: ")
+            assert ("zoneshare-bench" in group.read_text()) == ("not applied" not in said)
+        assert "zoneshare-bench" not in group.read_text()
+        process.kill()
