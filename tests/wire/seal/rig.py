@@ -24,12 +24,14 @@ from zoneshare.identity import Identity
 from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
 from zoneshare.seal.auctioneer import Auctioneer, Spans
 from zoneshare.seal.bidder import Bidder, Policy
+from zoneshare.seal.claims import Claims
+from zoneshare.seal.ledger import Auctions
 from zoneshare.seal.party import Party
 from zoneshare.seal.work import Batches, Work, draw_work
 from zoneshare.trade.journal import Journal
 from zoneshare_protocols.errors import NotFound
 from zoneshare_protocols.seal.bids import Notice, SealedBid
-from zoneshare_protocols.seal.ledger import Auction, BidderRecord, Opening, Recorded
+from zoneshare_protocols.seal.ledger import Auction, BidderRecord, Claimed, Opening, Recorded
 from zoneshare_protocols.seal.phases import Phase
 from zoneshare_protocols.seal.results import Locked
 from zoneshare_protocols.seal.synthetic import MEGA
@@ -316,6 +318,15 @@ class Rig:
             for name, vehicle in zip(names, vehicles, strict=True):
                 await vehicle.stop()
                 self.kill(name)
+
+    def auctions(self) -> list[Auction]:
+        with self.changed:
+            return pages(self.zone, "auction:auctions", Auction, 50)
+
+    def claims(self, id: bytes) -> list[Claimed]:
+        claims = Claims(MemoryLedger(self, self.people["dora"], no_hook))
+        winners = Auctions(MemoryLedger(self, self.people["dora"], no_hook)).winners(id)
+        return [claim for one in winners if (claim := claims.claimed(id, one.seat)) is not None]
 
     def books_balance(self) -> None:
         with self.changed:
