@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from statistics import median
@@ -71,7 +72,7 @@ def test_the_kernel_says_what_it_has() -> None:
 
 
 def test_a_share_of_the_processor_is_given_or_said_not_to_be() -> None:
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         group = Path(f"/proc/{process.pid}/cgroup")
         with kernel.cpu_share(0.5, process.pid) as said:
             assert said.startswith("CPU share 0.5: ")
