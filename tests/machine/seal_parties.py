@@ -239,9 +239,9 @@ class HonestDrone:
 
     def dispute(self, seat: int, winner: Winner) -> None:
         for number, task in enumerate(self.table.tasks(seat), 1):
-            got = self.got(seat, number)
-            if task.state is TaskState.RELEASED and got is not None and got != RESULT:
-                found = self.encrypted(seat, number)
+            got, found = self.got(seat, number), self.encrypted(seat, number)
+            # A placeholder is not paid, and no job of it can be judged: the bond would be lost.
+            if task.state is TaskState.RELEASED and found is not None and found.context.jobs and got != RESULT:
                 shown = {"encrypted": encode(found), "private": PRIVATE.private_bytes_raw(), "job": encode(JOB)}
                 self.table.tried(self.who, "claim:dispute", self.table.id, seat, number)
                 self.table.tried(
