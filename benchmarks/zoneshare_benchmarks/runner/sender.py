@@ -82,9 +82,9 @@ class Sender:
 
     def run(self, how: Controller, first: int, step: int, in_flight: int) -> None:
         """Numbers begin at ``first`` and rise by ``step``. Blocks until all is over."""
-        numbers = itertools.count(first, step)
+        numbers: Iterator[int] = itertools.count(first, step)
         if self._number is not None:
-            numbers = itertools.islice(numbers, self._number)  # type: ignore[assignment]  # an iterator as well
+            numbers = itertools.islice(numbers, self._number)
         if isinstance(how, Load):
             self._closed(numbers, how.under_way)
         elif isinstance(how, OpenLoop):
