@@ -203,7 +203,7 @@ class Auctions(Contract):
     def commit(self, context: Context, commit: Commit) -> Auction:
         """Tx_com (11), by the drone, until T_com: the root and length of each winner's chain."""
         present = serve(context, commit.auction)
-        after = replace(enter(context, present, Event.COMMIT), committed=context.now)
+        after = enter(context, present, Event.COMMIT)
         if context.account != present.drone or commit.drone != present.drone:
             raise NotAllowed("chains are committed to by the drone", drone=present.drone, caller=context.account)
         if commit.expiry != present.timers.claim:
@@ -216,8 +216,10 @@ class Auctions(Contract):
             name, excused = names[chain.seat], present.timers.commit + present.timers.grace
             winner = Winner(present.id, chain.seat, name, awards, chain, context.now, excused)
             context.put(state.key(state.WINNER, present.id, chain.seat), winner)
+        means = state.zone(context).proof_keys and state.opening(context, present.id).notice.results_key is not None
+        blames = bool(means) and present.timers.grace > context.margin
         state.tell(context, Event.COMMIT, after)
-        return state.put_auction(context, after)
+        return state.put_auction(context, replace(after, committed=context.now, blames=blames))
 
     @transaction
     def withdraw(self, context: Context, auction: Digest) -> BidderRecord:

@@ -119,7 +119,7 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
     notice = state.opening(context, closed.id).notice
     winners = {winner.bidder: winner for winner in state.winners(context, closed.id)}
     penalties = {task.id: fallback(task, notice.terms).score for task in notice.tasks} if winners else {}
-    claims, faults, blames = {}, {}, notice.results_key is not None and _blames(context, closed)
+    claims, faults = {}, {}
     for place, one in enumerate(found, 1):
         winner = winners.get(one.bidder)
         if winner is None:
@@ -128,7 +128,9 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
         if paid is not None:
             claims[place] = paid.paid
         tasks = [settled(task, context.now, closed.timers.grace) for task in state.sold_tasks(context, winner)]
-        faults[place] = sum(penalties[task.award.task] for task in tasks if task.at_fault and (blames or task.refuted))
+        faults[place] = sum(
+            penalties[task.award.task] for task in tasks if task.at_fault and (closed.blames or task.refuted)
+        )
     return Ending(
         closed.deposit,
         {place: one.deposit for place, one in enumerate(found, 1) if one.deposit},
@@ -137,14 +139,6 @@ def _ending(context: Context, closed: Auction, found: list[BidderRecord]) -> End
         frozenset(place for place, one in enumerate(found, 1) if one.silent and closed.bid_set is not None),
         cancelled=closed.at_fault,
     )
-
-
-def _blames(context: Context, closed: Auction) -> bool:
-    """Whether a winner had the time and the means to prove: nobody pays for timers that cannot be met.
-
-    (Nor where the notice names no key that results are sealed to.)
-    """
-    return closed.timers.grace > context.margin and bool(state.zone(context).proof_keys)
 
 
 def _pay(context: Context, account: str, amount: int) -> None:

@@ -96,6 +96,9 @@ class Auction(Record, frozen=True, tag="zoneshare/seal-auction/1"):
     at_fault: bool = False
     """The drone did not carry the auction through, and loses Q."""
     committed: Millis | None = None
+    blames: bool = False
+    """Whether winners have the time and the means to prove, as the commit found it: nobody pays for timers that cannot
+    be met, for a zone without proving keys, or for a notice without a key to seal to."""
     collected: Amount = 0
     """What has left the drone's deposit before the refund of all: its share, and bonds of disputes."""
 

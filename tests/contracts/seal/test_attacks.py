@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.seal.claim_world import DATA, JOB, PRIVATE, ClaimWorld, Exchange
+from tests.contracts.seal.claim_world import DATA, JOB, PRIVATE, RECIPIENT, ClaimWorld, Exchange
 from tests.contracts.seal.seal_world import RICH, STALLING, SealWorld, bid_for
 from tests.support.memory_stub import MVCC, PHANTOM, VALID
 from tests.support.memory_world import CLIENT, MARGIN, TOLERANCE, refused
@@ -236,6 +236,21 @@ def test_a_bid_and_a_receipt_copied_from_the_ledger_take_no_part() -> None:
     one.record(found)
     one.commit(found)
     assert one.winner(seat).bidder == world.ann.account
+
+
+def test_rules_that_change_between_two_shares_make_no_money() -> None:
+    """Who is to blame is settled with the commit."""
+    world = SealWorld()
+    one = world.open(replace(world.notice(), results_key=RECIPIENT))
+    one.until_exchange()
+    world.wait_until(one.notice.timers.claim + MARGIN + 1)
+    one.submit(world.dora, "collect")
+    world.approve(replace(world.rules, version=2, proof_keys=()))
+    one.submit(world.ann, "collect")
+    one.submit(world.cid, "refund")
+    world.books_balance()
+    worth = one.auction.drone_deposit - STALLING.penalty
+    assert [world.money(who) for who in (world.ann, world.dora)] == [RICH - worth, RICH + worth]
 
 
 def test_two_accounts_that_begin_alike_with_one_serial_do_not_stop_an_auction() -> None:
