@@ -1,45 +1,218 @@
 """Liars in whole rounds, over the real contracts: what each of them costs itself, and nobody else."""
 
 import asyncio
+import hashlib
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, ClassVar
 
-from tests.wire.seal.rig import TERMS_HERE, Rig
-from zoneshare.seal.auctioneer import Decided
+import pytest
+from msgspec.structs import replace
+
+from tests.wire.seal.rig import SPANS, TERMS_HERE, Rig
+from zoneshare.seal.auctioneer import Auctioneer, Decided
+from zoneshare.seal.bidder import Bidder
+from zoneshare.seal.drone_client import DroneClient
+from zoneshare.seal.drone_messages import Input, Receipt
+from zoneshare.seal.exchange import Exchange
 from zoneshare.seal.liar import NeverPays, NeverReleases
+from zoneshare.seal.winning import Winning
+from zoneshare.trade.wire import PeerGone
+from zoneshare_protocols.codec import Record
+from zoneshare_protocols.errors import BadProof, Malformed, NotAllowed, NotFound, ZoneshareError
+from zoneshare_protocols.seal.recompute import Job
+from zoneshare_protocols.seal.results import EncryptedResult
 from zoneshare_protocols.seal.score import fallback
+
+
+async def a_round(rig: Rig, drone_kind: type[Auctioneer] = Auctioneer, ann_kind: type[Bidder] = Bidder,
+                  **options: Any) -> Decided:  # fmt: skip
+    async with rig.flying(kind=drone_kind, **options) as drone, rig.driving("ann", kind=ann_kind) as (ann,):
+        decided = await drone.auction(rig.work(), TERMS_HERE)
+        await drone.settled()
+        await ann.settled()
+    rig.books_balance()
+    assert decided.outcome is not None
+    assert decided.outcome.awards
+    return decided
+
+
+def play(rig: Rig, *kinds: Any, **options: Any) -> Decided:
+    return asyncio.run(asyncio.wait_for(a_round(rig, *kinds, **options), 60))
+
+
+def together(*rounds: Coroutine[Any, Any, Decided]) -> list[Decided]:
+    async def all_of_them() -> list[Decided]:
+        return await asyncio.gather(*rounds)
+
+    return asyncio.run(asyncio.wait_for(all_of_them(), 60))
+
+
+def penalties(decided: Decided) -> int:
+    """Of all tasks that were put up."""
+    return sum(fallback(one.task, TERMS_HERE).score for one in decided.work)
 
 
 def test_a_vehicle_that_never_releases_its_key(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-
-    async def play() -> Decided:
-        async with rig.flying() as drone, rig.driving("ann", kind=NeverReleases) as (ann,):
-            decided = await drone.auction(rig.work(), TERMS_HERE)
-            await drone.settled()
-            await ann.settled()
-        return decided
-
-    decided = asyncio.run(asyncio.wait_for(play(), 60))
-    assert decided.outcome is not None
-    assert decided.failed == tuple(award.task for award in decided.outcome.awards)
-    penalties = sum(fallback(one.task, TERMS_HERE).score for one in decided.work)
-    assert rig.gain("ann") == -penalties < 0
-    assert rig.gain("dora") == penalties
-    rig.books_balance()
+    decided = play(rig, Auctioneer, NeverReleases)
+    assert len(decided.failed) == len(decided.work)
+    assert rig.gain("ann") == -penalties(decided) < 0
+    assert rig.gain("dora") == penalties(decided)
 
 
 def test_a_drone_that_gives_no_payword(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-
-    async def play() -> Decided:
-        async with rig.flying(kind=NeverPays) as drone, rig.driving("ann") as (ann,):
-            decided = await drone.auction(rig.work(), TERMS_HERE)
-            await drone.settled()
-            await ann.settled()
-        return decided
-
-    decided = asyncio.run(asyncio.wait_for(play(), 60))
+    decided = play(rig, NeverPays)
     assert decided.outcome is not None
-    assert len(decided.results) == len(decided.outcome.awards) > 0
+    assert len(decided.results) == len(decided.work)
     assert rig.gain("ann") == decided.outcome.paid == -rig.gain("dora")
-    rig.books_balance()
+
+
+class WrongPaywords(Exchange):
+    async def take(self, account: str, encrypted: EncryptedResult) -> Receipt:
+        right = await super().take(account, encrypted)
+        return Receipt(right.index, hashlib.sha256(right.payword).digest())
+
+
+class PaysWrong(Auctioneer):
+    desk = WrongPaywords
+
+
+def test_a_wrong_payword_is_none(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    decided = play(rig, PaysWrong)
+    assert decided.outcome is not None
+    assert rig.gain("ann") == decided.outcome.paid == -rig.gain("dora")
+    assert any("gives no payword: the payword does not fold back" in line for line in rig.lines)
+
+
+class NoData(Exchange):
+    def input(self, account: str, number: int) -> Input:
+        raise NotAllowed("not for you")
+
+
+class OtherData(Exchange):
+    def input(self, account: str, number: int) -> Input:
+        right = super().input(account, number)
+        return Input(Job(right.job.kernel, b"another salt ...", right.job.data), right.data)
+
+
+class GivesNothing(Auctioneer):
+    desk = NoData
+
+
+class GivesOther(Auctioneer):
+    desk = OtherData
+
+
+QUICK = SPANS._replace(deciding=10_000, committing=10_000, claiming=5_000, grace=12_000)
+"""Where a round takes until its claims are over."""
+
+
+def test_a_drone_that_keeps_the_data_pays_nothing_and_burns_no_deposit(tmp_path: Path) -> None:
+    kinds = (GivesNothing, GivesOther)
+    rigs = [Rig(tmp_path / kind.__name__) for kind in kinds]
+    rounds = (a_round(rig, kind, disputable=True, spans=QUICK) for rig, kind in zip(rigs, kinds, strict=True))
+    for rig, decided in zip(rigs, together(*rounds), strict=True):
+        assert len(decided.failed) == len(decided.work)
+        assert (rig.gain("ann"), rig.gain("dora")) == (0, 0)
+
+
+class Guesses(Winning):
+    def compute(self, job: Job, data: bytes) -> bytes:
+        return bytes(len(super().compute(job, data)))
+
+
+class TooShort(Winning):
+    def compute(self, job: Job, data: bytes) -> bytes:
+        return b"7"
+
+
+class Lazy(Bidder):
+    side = Guesses
+
+
+class Short(Bidder):
+    side = TooShort
+
+
+def test_a_wrong_result_is_judged_and_costs_the_deposit(tmp_path: Path) -> None:
+    kinds = (Lazy, Short)
+    rigs = [Rig(tmp_path / kind.__name__) for kind in kinds]
+    rounds = (
+        a_round(rig, Auctioneer, kind, disputable=True, spans=QUICK) for rig, kind in zip(rigs, kinds, strict=True)
+    )
+    for rig, decided in zip(rigs, together(*rounds), strict=True):
+        assert all(done.wrong and done.upheld for done in decided.results)
+        # It may have claimed before it was judged: what it got is in what it loses.
+        paid = sum(one.paid for one in rig.claims(decided.id))
+        assert rig.gain("ann") == paid - penalties(decided) == -rig.gain("dora") < 0
+
+
+class Stubborn(DroneClient):
+    """The drone's answer to every first call of a kind is lost."""
+
+    def __init__(self, lost: set[type], *address: Any) -> None:
+        super().__init__(*address)
+        self.lost = lost
+
+    async def _call(self, message: Record, timeout: float | None = None) -> tuple[str, Any]:
+        answer = await super()._call(message, timeout)
+        if type(message) not in self.lost:
+            self.lost.add(type(message))
+            raise PeerGone("the other device is gone")
+        return answer
+
+
+class BadLine(Bidder):
+    def _drone(self, address: tuple[str, int]) -> DroneClient:
+        self.lost: set[type] = getattr(self, "lost", set())
+        return Stubborn(self.lost, *address, self._party.identity, self._known_peers)
+
+
+def test_answers_that_are_lost_are_asked_for_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, speed=5)
+    decided = play(rig, Auctioneer, BadLine)
+    assert decided.outcome is not None
+    assert rig.gain("ann") == decided.outcome.paid == -rig.gain("dora")
+    assert not [function for _, function in rig.writes if function == "claim:show_payword"]
+
+
+class Curious(Exchange):
+    """Before it takes a result, it is offered what is not one."""
+
+    seen: ClassVar[list[ZoneshareError]] = []
+
+    async def take(self, account: str, encrypted: EncryptedResult) -> Receipt:
+        context = encrypted.context
+        for by, offered in (
+            ("f" * 40, encrypted),
+            (account, replace(encrypted, ciphertext=encrypted.ciphertext[::-1])),
+            (account, replace(encrypted, ciphertext=encrypted.ciphertext[1:])),
+            (account, replace(encrypted, context=replace(context, auction=bytes(32)))),
+            (account, replace(encrypted, context=replace(context, first=2))),
+        ):
+            with pytest.raises(ZoneshareError) as refused:
+                await super().take(by, offered)
+            self.seen.append(refused.value)
+        with pytest.raises(NotFound) as none:
+            self.input(account, 99)
+        self.seen.append(none.value)
+        first, again = await super().take(account, encrypted), await super().take(account, encrypted)
+        assert first == again
+        return first
+
+
+class Tries(Auctioneer):
+    desk = Curious
+
+
+def test_what_is_no_result_of_this_winner_gets_no_payword(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    Curious.seen.clear()
+    decided = play(rig, Tries)
+    assert decided.outcome is not None
+    kinds = [type(one) for one in Curious.seen]
+    assert kinds == [NotAllowed, BadProof, Malformed, BadProof, NotFound, NotFound]
+    assert rig.gain("ann") == decided.outcome.paid
