@@ -77,13 +77,16 @@ def _power(sizes: list[float], values: list[float]) -> Power:
 
 
 def _city(mode: Mode) -> Section:
-    """The costs are measured first: a transfer on an embedded Fabric, by both organisations' peers, and an update."""
-    start, *_, last = grow("devices", (1000,) if mode.full else (200,))
+    """The costs are measured first: a write of a channel with its part of the proofs, on an embedded Fabric, and an
+    update.
+    """
+    _, first, last = grow("channels", (20, 320 if mode.full else 120))
     update = updates_in_memory()
+    writes = sum(model.OPENING_WRITES.values()) * (last.size - first.size)
     costs = model.Costs(
-        transaction=last.operation,
+        transaction=(last.total - first.total) / writes * 1e3,
         chunk=1e3 / update.parts["updates/s"] / 2,
-        bytes=(last.ledger - start.ledger) / (last.size + OPERATIONS),
+        bytes=(last.ledger - first.ledger) / (writes + OPERATIONS),
     )
     city = model.City(10_000)
     most = model.most_devices(city, costs)
