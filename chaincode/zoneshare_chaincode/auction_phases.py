@@ -43,9 +43,11 @@ def enter(context: Context, present: Auction, event: Event) -> Auction:
 
 
 def _timer(context: Context, present: Auction) -> Event | None:
-    return phases.timed_out(
-        present.phase, present.timers, context.now, funded=present.deposit > 0, margin=context.margin
-    )
+    """A bidder whose clock is ahead must not shut its rivals out either: only the drone closes bids and deposits at
+    once, which it alone would pay for."""
+    own = context.account == present.drone and present.phase in (Phase.INIT, Phase.DEPOSIT)
+    margin = 0 if own else context.margin
+    return phases.timed_out(present.phase, present.timers, context.now, funded=present.deposit > 0, margin=margin)
 
 
 def _run_out(context: Context, present: Auction, event: Event) -> Auction:

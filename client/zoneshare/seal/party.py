@@ -111,7 +111,7 @@ class Role(ABC):
 
     async def pass_timer(self, present: Auction, timer: int, patience: int = 0) -> int:
         """Wait for a timer of the phase and serve it; ``patience``: for somebody else to do that first. 0 once done."""
-        if present.phase not in (Phase.INIT, Phase.DEPOSIT):
+        if present.phase not in (Phase.INIT, Phase.DEPOSIT) or self._party.account != present.drone:
             patience += await asyncio.to_thread(lambda: self._party.margin)
         if self._clock.now_ms() <= timer + patience:
             return timer + patience + 1

@@ -129,8 +129,6 @@ _LAST: dict[Event, str] = {
     Event.COMMIT: "commit",
     Event.CLAIM: "claim",
 }
-_MONEY = (Event.T_AUC, Event.T_COM, Event.T_CLM)
-"""Timers that take money from who is late: a caller whose clock is ahead must not serve one before its time."""
 _TIMER: dict[Phase, tuple[Event, str]] = {
     Phase.INIT: (Event.T_INIT, "init"),
     Phase.DEPOSIT: (Event.T_DEP, "deposit"),
@@ -166,13 +164,13 @@ def move(phase: Phase | None, event: Event) -> Phase:
 def timed_out(phase: Phase, timers: Timers, now: int, *, funded: bool, margin: int = 0) -> Event | None:
     """The timer that has run out in ``phase`` and has to be served before anything else, if one has.
 
-    ``funded``: the drone's deposit is there. ``margin``: T_auc, T_com and T_clm are served so much later (ms).
-    A contract serves timers, one after the other, at the start of each call.
+    ``funded``: the drone's deposit is there. ``margin``: it is served so much later (ms), for the caller's clock may be
+    ahead. A contract serves timers, one after the other, at the start of each call.
     """
     if phase not in _TIMER:
         return None
     event, name = _TIMER[phase]
-    if now <= getattr(timers, name) + (margin if event in _MONEY else 0):
+    if now <= getattr(timers, name) + margin:
         return None
     return Event.T_DEP_UNFUNDED if event is Event.T_DEP and not funded else event
 

@@ -37,6 +37,29 @@ def test_a_bidder_whose_clock_is_ahead_cannot_take_q_before_the_time() -> None:
     assert one.auction.phase is Phase.COMMIT
 
 
+def test_a_bidder_whose_clock_is_ahead_cannot_shut_its_rivals_out() -> None:
+    """Alone in the set it would win at the reserve. The drone may close at once: it alone would pay for it."""
+    world = SealWorld()
+    one = world.open()
+    one.bid(world.ann, bid_for((1, 400), (2, 400)))
+    world.wait_until(one.notice.timers.init)
+    ahead = world.zone.endorse(world.ann, "auction:advance", one.id, timestamp_ms=world.now + TOLERANCE)
+    assert world.zone.commit(ahead) == VALID
+    closing = world.zone.endorse(world.ann, "auction:close", one.id, timestamp_ms=world.now + TOLERANCE)
+    assert closing.response.status != OK
+    one.bid(world.bob, bid_for((1, 100), (2, 100)))
+    one.close_bids()
+    assert one.auction.bidders == 2
+    one.pay_in(world.ann)
+    world.wait_until(one.notice.timers.deposit)
+    ahead = world.zone.endorse(world.ann, "auction:advance", one.id, timestamp_ms=world.now + TOLERANCE)
+    assert world.zone.commit(ahead) == VALID
+    one.submit(world.bob, "deposit")
+    one.agree(world.bob)
+    one.close_deposits()
+    assert len(one.partakers) == 2
+
+
 def test_a_drone_whose_clock_is_ahead_cannot_end_claims_before_their_time() -> None:
     world = ClaimWorld()
     deal = world.exchange()
@@ -131,12 +154,12 @@ def test_bids_that_are_closed_and_not_counted_yet_are_counted_by_the_next_call()
     world = SealWorld()
     one = world.open()
     one.bid(world.ann, bid_for((1, 100), (2, 100)))
-    world.wait_until(one.notice.timers.init + 1)
+    world.wait_until(one.notice.timers.init + MARGIN + 1)
     one.submit(world.bob, "close")
     assert (one.auction.phase, one.auction.bids) == (Phase.DEPOSIT, None)
     one.submit(world.ann, "deposit")
     assert one.auction.bidders == 1
-    world.wait_until(one.notice.timers.deposit + 1)
+    world.wait_until(one.notice.timers.deposit + MARGIN + 1)
     one.submit(world.bob, "close")
     assert one.auction.phase is Phase.CANCELLED
     one.submit(world.bob, "refund")

@@ -221,6 +221,7 @@ def test_without_the_drones_deposit_everything_goes_back(one: Round) -> None:
     one.agree(world.bob)
     world.wait_until(one.notice.timers.deposit + 1)
     refuse(one, TooLate, world.dora, "fund", Observed(digest(one.quote), one.bids, (1, 1, 1)))
+    world.wait_until(one.notice.timers.deposit + MARGIN + 1)
     one.submit(world.cid, "refund")
     assert one.auction.phase is Phase.CLOSED
     assert [world.money(who) for who in (world.ann, world.bob, world.dora)] == [RICH] * 3
