@@ -100,7 +100,8 @@ def show(
     """
     with working("reading the ledger"):
         heads, rows = roles.look(device_folder(name), what)
-    emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, columns(heads, rows))
+    text = columns(heads, rows) if rows else f"no {what} in the zone of {name}"
+    emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, text)
 
 
 def mine(

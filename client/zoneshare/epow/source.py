@@ -28,6 +28,8 @@ from zoneshare_protocols.errors import DataCorrupt, FakeResult, NotAllowed, NotF
 
 WAIT_S = 24 * 3600.0
 PAUSE_S = 0.5
+FIRST_S = 20.0
+"""How long the first product waits for a coordinator to listen."""
 
 
 class TaskFailed(RuleBroken):
@@ -56,14 +58,16 @@ class Source:
         """The exact product, from left to right, checked with an error below 2^-60.
 
         ``fee`` an nsub-task: the zone's going rate when None; ``lasts``: seconds after which the task may be withdrawn.
-        Raises Malformed and LimitExceeded for what cannot be multiplied, TaskFailed, FakeResult when the result is
-        not the product (it is then disputed on the ledger), and what the ledger refuses.
+        Raises Malformed and LimitExceeded for what cannot be multiplied; PeerGone or NotAllowed, with nothing offered,
+        when at first nobody is there or not the coordinator; TaskFailed, FakeResult when the result is not the product
+        (it is then disputed on the ledger), and what the ledger refuses.
         """
         checked = [as_integers(matrix) for matrix in matrices]
         infos = tuple(describe(matrix) for matrix in checked)
         check_chain(infos)
         if self._zone is None:
             self._zone = await asyncio.to_thread(self._mining.zone)
+        await self._first_connected()
         if fee is None:
             fee = await asyncio.to_thread(self._going_rate)
         task = Task(self._identity.account, infos, self._zone.rules.basic, fee, secrets.token_bytes(16))
@@ -109,6 +113,18 @@ class Source:
         # A window may ease the difficulty fourfold, and the floor rises as much: under it the task would have to wait.
         return max(self._mining.pool().fee, MAX_STEP * self._mining.floor())
 
+    async def _first_connected(self) -> None:
+        """Before any money is held: nobody may be there, or somebody else; or a coordinator that is started anew."""
+        end = time.monotonic() + FIRST_S
+        while True:
+            try:
+                await self._connected()
+                return
+            except PeerGone:
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+
     async def _collect(self, offered: _Offered) -> Int64:
         """Bring the task until its result is here; the coordinator may be started anew meanwhile."""
         while True:
@@ -145,9 +161,11 @@ class Source:
 
     async def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = await connect(*self._address, self._identity, self._peers, EPOW)
-            if self._zone is not None and self._connection.peer.account != self._zone.coordinator:
-                raise NotAllowed("that is not the zone's coordinator", account=self._connection.peer.account)
+            connection = await connect(*self._address, self._identity, self._peers, EPOW)
+            if self._zone is not None and connection.peer.account != self._zone.coordinator:
+                await connection.close()
+                raise NotAllowed("that is not the zone's coordinator", account=connection.peer.account)
+            self._connection = connection
         return self._connection
 
     async def _bring(self, connection: Connection, hashes: Sequence[bytes], offered: _Offered) -> None:

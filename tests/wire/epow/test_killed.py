@@ -31,7 +31,7 @@ def test_killed_at_each_kind_of_write(tmp_path: Path) -> None:
     try:
         address = f"127.0.0.1:{at.set_up('ann', module='tests.support.mortal_coordinator')}"
         at.start("mine", "ann", "--coordinator", address, "--tasks-only", "--json")
-        words = ("multiply", "A.npy", "B.npy", "C.npy", "D.npy", "--device", "sue", "--coordinator", address)
+        words = ("multiply", "A.npy", "B.npy", "C.npy", "D.product", "--device", "sue", "--coordinator", address)
         at.run(*words, "--fee", str(FEE), "--json")
         (task,) = at.run("coordinator", "show", "sue", "tasks", "--json")
         miners = at.run("coordinator", "show", "sue", "miners", "--json")
@@ -39,7 +39,7 @@ def test_killed_at_each_kind_of_write(tmp_path: Path) -> None:
     finally:
         at.close()
     first, second, third = FACTORS
-    assert (np.load(tmp_path / "D.npy") == product(product(first, second), third)).all()
+    assert (np.load(tmp_path / "D.product") == product(product(first, second), third)).all()
     deaths = killed.read_text().splitlines()
     assert len(deaths) == len(set(deaths))
     assert {f"{when} {write}" for when in ("before", "after") for write in WRITES} <= set(deaths)

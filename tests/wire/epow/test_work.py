@@ -5,13 +5,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 from msgspec.structs import replace
 
 from tests.support.memory_identity import identity
-from tests.wire.epow.rig import RULES, Rig, int8
+from tests.wire.epow.rig import RULES, Rig, as_identity, int8
+from zoneshare.cli.epow_roles import multiply
+from zoneshare.epow.messages import EPOW
+from zoneshare.trade.wire import Connection, PeerGone, serve
 from zoneshare_protocols.epow.exact import product
 from zoneshare_protocols.epow.ledger import TaskStatus
 from zoneshare_protocols.epow.records import FreeLoop
+from zoneshare_protocols.errors import Misuse, NotAllowed
 
 RNG = np.random.default_rng(1)
 
@@ -40,6 +45,57 @@ def test_one_product_by_two_miners_is_exact_recorded_and_paid(tmp_path: Path) ->
     assert run.count == 5
     rig.books_balance()
     assert RULES.basic == 16
+
+
+@pytest.mark.parametrize(("somebody", "error"), [(False, PeerGone), (True, NotAllowed)])
+def test_nothing_is_held_for_a_product_where_no_coordinator_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, somebody: bool, error: type[Exception]
+) -> None:
+    monkeypatch.setattr("zoneshare.epow.source.FIRST_S", 0.0)
+    rig = Rig(tmp_path)
+    rig.port = 1  # nobody listens there
+
+    async def talk(connection: Connection) -> None:
+        await connection.receive_many()
+
+    async def play() -> None:
+        eve = await serve("127.0.0.1", 0, as_identity(rig.person("eve")), rig.peers, talk, language=EPOW)
+        async with eve:
+            if somebody:
+                rig.port = eve.sockets[0].getsockname()[1]
+            async with rig.source() as source:
+                with pytest.raises(error):
+                    await source.multiply([int8(RNG, 20, 20), int8(RNG, 20, 20)], fee=20_000)
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+    assert not list(rig.mining.tasks())
+    rig.books_balance()
+
+
+def test_a_coordinator_may_begin_after_its_source(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    a, b = int8(RNG, 20, 20), int8(RNG, 20, 20)
+
+    async def play() -> None:
+        async with rig.coordinator():
+            pass  # it has its port now
+        async with rig.source() as source:
+            work = asyncio.create_task(source.multiply([a, b], fee=20_000))
+            await asyncio.sleep(0)
+            async with rig.coordinator(), rig.miners("ann"):
+                assert (await work == product(a, b)).all()
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+
+
+def test_a_result_goes_into_a_new_file_only(tmp_path: Path) -> None:
+    factor, out = tmp_path / "A.npy", tmp_path / "B.npy"
+    np.save(factor, int8(RNG, 4, 4))
+    np.save(out, int8(RNG, 4, 4))
+    before = out.read_bytes()
+    with pytest.raises(Misuse, match="there already"):
+        asyncio.run(multiply(tmp_path / "nobody", ("127.0.0.1", 1), [factor, factor], out, None))
+    assert out.read_bytes() == before
 
 
 def test_chains_wide_integers_and_many_sources_at_once(tmp_path: Path) -> None:
