@@ -10,7 +10,7 @@ from zoneshare.device_keys import DeviceKeys, create_keys, load_keys
 from zoneshare.identity import Identity, check_absent, new_key, signing_request, whole_folder, write_identity
 from zoneshare.ledger import Ledger
 from zoneshare.registry import CHANNEL, Registry
-from zoneshare_protocols.errors import AlreadyExists, NotFound
+from zoneshare_protocols.errors import AlreadyExists, Misuse, NotFound
 from zoneshare_protocols.sharing import records
 
 
@@ -42,6 +42,8 @@ class Device:
     @classmethod
     def open(cls, folder: Path) -> "Device":
         """Raises Misuse when the folder is no device's."""
+        if not folder.is_dir():
+            raise Misuse(f"no folder {folder}: zoneshare device new makes a device")
         keys = load_keys(folder)
         return cls(folder, Connection.open(folder), keys)
 

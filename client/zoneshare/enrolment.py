@@ -57,9 +57,10 @@ def operator(network: Path, name: str, org: str = "", role: str = "client") -> C
 
 
 def issuer(network: Path) -> Connection:
-    """Who issues money in the network's zones. Raises Misuse where ``zoneshare zones init`` has not run."""
+    """Who issues money in the network's zones. Raises Misuse where there is no network, or ``zones init`` has not run."""
     folder = network / "operators" / ISSUER
     if not (folder / CERTIFICATE).exists():
+        channels(network)
         raise Misuse(f"{network} has no issuer yet: run zoneshare zones init --network {network}")
     return Connection.open(folder)
 

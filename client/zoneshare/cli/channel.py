@@ -73,5 +73,5 @@ def show(
         "paid": found.paid,
         "returned": found.returned,
     }
-    shown = value | {key: when(value[key]) for key in ("refund_from", "challenge_from")}
+    shown = value | {"refund_from": when(terms.refund_from), "challenge_from": when(found.challenge_from or None)}
     emit(value, as_json, "\n".join(f"{key:<16}{'-' if item is None else item}" for key, item in shown.items()))

@@ -120,4 +120,7 @@ def account_of(who: str) -> str:
         return who
     from zoneshare.identity import load_identity
 
-    return load_identity(device_folder(who)).account
+    folder = device_folder(who)
+    if not folder.is_dir():
+        raise Misuse(f"no folder {folder}: zoneshare device new makes a device")
+    return load_identity(folder).account

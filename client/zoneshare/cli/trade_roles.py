@@ -222,3 +222,4 @@ def _safe_name(name: str) -> str:
 
 def _log() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every peer that is killed

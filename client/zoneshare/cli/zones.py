@@ -80,6 +80,9 @@ def list_(network: Network, as_json: Json = False) -> None:
 def audit(network: Network, as_json: Json = False) -> None:
     """Read all zones whole, and prove that no money was made or lost.
 
+    Balances: in accounts. Escrows: held for channels, trades, mining and auctions. Locked: on its way to another zone.
+    Issued here; received from and sent to other zones: balances + escrows + locked = issued + received - sent.
+
     Example: zoneshare zones audit --network net
     """
     from zoneshare import enrolment

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
@@ -219,7 +220,9 @@ async def serve(
             accepted, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S, limit=_READ
         )
     except OSError as cause:
-        raise Misuse(f"cannot listen on {host}:{port}: {cause.strerror or cause}") from cause
+        # asyncio puts a sentence of its own around the system's.
+        why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or cause
+        raise Misuse(f"cannot listen on {host}:{port}: {why}") from cause
 
 
 def _peer(writer: asyncio.StreamWriter, book: PeerBook) -> Peer:

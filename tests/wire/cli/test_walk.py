@@ -149,4 +149,4 @@ def test_in_a_process_of_its_own(site: Path) -> None:
     assert (found.code, found.err) == (0, "")
     assert found.json["zone"] == "zone-a"
     other = zoneshare(site, "account", "show", "alice", ZONESHARE_HOME="elsewhere")
-    assert (other.code, other.err) == (2, "error: no folder elsewhere/alice\n")
+    assert (other.code, other.err) == (2, "error: no folder elsewhere/alice: zoneshare device new makes a device\n")

@@ -35,6 +35,13 @@ class Terminal:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def text(self, *words: str) -> str:
+        """What a command prints."""
+        return subprocess.run(
+            [str(PROGRAM), *words],
+            cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+        ).stdout  # fmt: skip
+
     def refused(self, *words: str) -> str:
         """A command's one line on stderr."""
         done = subprocess.run(
@@ -127,6 +134,8 @@ def test_a_trade_by_hand_killed_twice(terminal: Terminal) -> None:
     assert json.loads(printed)["paid"] == 2 * CHUNKS
     assert (folder / "got.bin").read_bytes() == goods.read_bytes()
 
+    (bought,) = terminal.run("channel", "list", "alice")
+    assert "challenge_from  -\n" in terminal.text("channel", "show", "alice", bought["channel"])
     assert terminal.run("account", "show", "alice")["balances"] == {"zone-a": 1000 - 2 * CHUNKS}
     assert terminal.run("account", "show", "bob")["balances"] == {"zone-b": 2 * CHUNKS}
     refuse_bad_input(terminal, offer["data"], address)

@@ -320,7 +320,7 @@ def test_a_client_without_a_certificate_or_with_an_old_tls() -> None:
 def test_nobody_listens_and_a_port_in_use() -> None:
     async def play() -> None:
         async with served(never) as port:
-            with pytest.raises(Misuse, match="cannot listen"):
+            with pytest.raises(Misuse, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use$"):
                 await serve("127.0.0.1", port, own(BOB), BOOK, never)
         with pytest.raises(PeerGone, match="cannot reach"):
             await connect("127.0.0.1", 1, own(ALICE), BOOK)
