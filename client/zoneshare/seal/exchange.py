@@ -172,7 +172,7 @@ class Exchange:
         limit = max(task.limit(grace) for task in waiting)
         if now > limit + margin:
             await self._expire(batch)
-            return now
+            return now + WAIT_MS
         due = min(task.due for task in waiting)
         given = self._received(batch.winner.seat, batch.first) is not None
         if given and all(task.shown_at is None for task in waiting) and now <= due:

@@ -259,6 +259,10 @@ class Rig:
         self._journals[name] = Journal(self.folder / f"{name}.journal", hook)
         return self._journals[name]
 
+    def journal_of(self, name: str) -> Journal:
+        """The one that is open."""
+        return self._journals[name]
+
     def kill(self, name: str) -> None:
         """A journal as a killed process leaves it."""
         self._journals.pop(name).close()
