@@ -57,7 +57,7 @@ def operator(network: Path, name: str, org: str = "", role: str = "client") -> C
 
 
 def issuer(network: Path) -> Connection:
-    """Who issues money in the network's zones. Raises Misuse where there is no network, or ``zones init`` has not run."""
+    """Who issues money in the network's zones. Raises Misuse where there is no network, or zones init has not run."""
     folder = network / "operators" / ISSUER
     if not (folder / CERTIFICATE).exists():
         channels(network)
