@@ -28,7 +28,6 @@ from zoneshare.epow.setup import set_up_mining
 from zoneshare.epow.show import Live
 from zoneshare.epow.source import Source
 from zoneshare.identity import Identity
-from zoneshare.trade.partial import check_target
 from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.epow.exact import sum_limit
 from zoneshare_protocols.epow.ledger import MiningZone
@@ -183,8 +182,13 @@ def summary(miner: Miner) -> dict[str, Any]:
 async def multiply(
     folder: Path, address: tuple[str, int], factors: list[Path], out: Path, fee: int | None
 ) -> dict[str, Any]:
-    """The product of .npy files into a new one. Raises Misuse for files that cannot be read or written."""
-    check_target(out)
+    """The product of .npy files into another. Raises Misuse for files that cannot be read or written."""
+    if not out.absolute().parent.is_dir():
+        raise Misuse(f"there is no folder {out.absolute().parent}")
+    if out.is_dir():
+        raise Misuse(f"{out} is a folder: name a file for the result")
+    if out.resolve() in {path.resolve() for path in factors}:
+        raise Misuse(f"{out} is a factor: name another file for the result")
     matrices = [read_matrix(path) for path in factors]
     began = time.perf_counter()
     with party(folder) as me:
@@ -192,7 +196,7 @@ async def multiply(
         try:
             result = await source.multiply(matrices, fee=fee)
             task = source.tasks[-1]
-            with out.open("xb") as file:  # to a path numpy adds .npy
+            with out.open("wb") as file:  # to a path numpy adds .npy
                 np.save(file, result, allow_pickle=False)
             await source.accept()
             record = await asyncio.to_thread(me.mining.task, task)

@@ -88,14 +88,19 @@ def test_a_coordinator_may_begin_after_its_source(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(play(), 30))
 
 
-def test_a_result_goes_into_a_new_file_only(tmp_path: Path) -> None:
-    factor, out = tmp_path / "A.npy", tmp_path / "B.npy"
-    np.save(factor, int8(RNG, 4, 4))
-    np.save(out, int8(RNG, 4, 4))
-    before = out.read_bytes()
-    with pytest.raises(Misuse, match="there already"):
-        asyncio.run(multiply(tmp_path / "nobody", ("127.0.0.1", 1), [factor, factor], out, None))
-    assert out.read_bytes() == before
+def test_a_result_does_not_go_over_a_factor_or_a_folder(tmp_path: Path) -> None:
+    first, second = tmp_path / "A.npy", tmp_path / "B.npy"
+    for path in (first, second):
+        np.save(path, int8(RNG, 4, 4))
+    before = second.read_bytes()
+    for out, words in (
+        (tmp_path / "." / "B.npy", "is a factor"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "x/C", "no folder"),
+    ):
+        with pytest.raises(Misuse, match=words):
+            asyncio.run(multiply(tmp_path / "nobody", ("127.0.0.1", 1), [first, second], out, None))
+    assert second.read_bytes() == before
 
 
 def test_chains_wide_integers_and_many_sources_at_once(tmp_path: Path) -> None:
