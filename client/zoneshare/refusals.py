@@ -19,6 +19,7 @@ _NO_CHANNEL = "failed to get config for channel"
 _TOO_LARGE = "larger than max"
 
 _NOBODY = re.compile(r"^failed to connect to all addresses.*ipv[46]:(\S+?): Failed to connect", re.DOTALL)
+_STRANGER = re.compile(r"^failed to connect to all addresses.*ipv[46]:(\S+?): .*CERTIFICATE_VERIFY_FAILED", re.DOTALL)
 
 
 def refusal(failure: TransportFailure) -> ZoneshareError:
@@ -39,10 +40,16 @@ def refusal(failure: TransportFailure) -> ZoneshareError:
     text = texts[0] or "no reason given"
     busy = failure.code == "RESOURCE_EXHAUSTED" and _TOO_LARGE not in text
     if busy or failure.code in _TRY_AGAIN:
-        nobody = _NOBODY.match(text)
-        said = f"nobody listens at {nobody.group(1)}: is the network running?" if nobody else f"no answer: {text}"
-        return LedgerUnavailable(said, code=failure.code)
+        return LedgerUnavailable(_no_answer(text), code=failure.code)
     return Refused(text, code=failure.code)
+
+
+def _no_answer(text: str) -> str:
+    if nobody := _NOBODY.match(text):
+        return f"nobody listens at {nobody.group(1)}: is the network running?"
+    if stranger := _STRANGER.match(text):
+        return f"who listens at {stranger.group(1)} is not of this network: its CA did not make that certificate"
+    return f"no answer: {text}"
 
 
 def _known(text: str, code: str) -> ZoneshareError | None:

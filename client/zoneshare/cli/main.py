@@ -14,6 +14,8 @@ from typer.exceptions import TyperException
 from zoneshare.cli.common import FAILED, INTERRUPTED, exit_code, one_line
 from zoneshare_protocols.errors import Misuse
 
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines say again, and worse, what the error says
+
 ENTRY_POINTS = "zoneshare.commands"
 """Other distributions add commands under this entry-point group: typer apps."""
 

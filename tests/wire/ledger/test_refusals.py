@@ -94,3 +94,14 @@ def test_validation_codes(code: str, kind: type[Exception]) -> None:
     error = invalid(code, "t1")
     assert type(error) is kind
     assert error.values == {"code": code, "tx_id": "t1"}
+
+
+def test_a_server_of_another_network_is_called_one() -> None:
+    handshake = (
+        "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7051: Tls handshake failed "
+        "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:"
+        "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate: OK"
+    )
+    error = refusal(TransportFailure("UNAVAILABLE", handshake))
+    assert isinstance(error, LedgerUnavailable)
+    assert str(error).startswith("who listens at 127.0.0.1:7051 is not of this network")
