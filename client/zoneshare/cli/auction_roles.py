@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
+from zoneshare.cli.common import when
 from zoneshare.cli.enclave_roles import administrators
 from zoneshare.cli.trade_roles import open_journal
 from zoneshare.device import Device
@@ -108,7 +109,9 @@ async def fly(
             ready(await auctioneer.start(*options.address))
             journey = Journey(auctioneer, journal, plan, terms, traffic=traffic, told=told)
             visits = await until_signal(journey.fly())
-            told("all stops are behind; auctions are closed when claims are over")
+            last = max((held.notice.timers.claim for held in auctioneer.unfinished()), default=None)
+            if last is not None:
+                told(f"all stops are behind; deposits are locked until {when(last + me.margin)} at the latest")
             return visits, await until_signal(auctioneer.settled())
         finally:
             await auctioneer.stop()
