@@ -115,7 +115,8 @@ class Journey:
         outcome = _none(tasks) if decided is None or decided.outcome is None else decided.outcome
         undone = () if decided is None else decided.failed
         average = self._plan.battery // len(self._route)
-        stop = depart(place, left, tasks, terms, outcome, served(tasks, outcome, terms), average=average, undone=undone)
+        energy = served(tasks, outcome, terms)
+        stop = depart(place, left, tasks, terms, outcome, energy=energy, average=average, undone=undone)
         carried = tuple(later(work[task.id], task) for task in stop.left.tasks)
         there = structs.replace(
             here,

@@ -93,7 +93,7 @@ def visit(
     tasks = auctioned(here, ahead, left, weighed)
     outcome = run(tasks, crowd, weighed)
     energy = tasks_energy(tasks, crowd, outcome, weighed)
-    return depart(here, left, tasks, weighed, outcome, energy, average=average)
+    return depart(here, left, tasks, weighed, outcome, energy=energy, average=average)
 
 
 def depart(
@@ -102,8 +102,8 @@ def depart(
     tasks: Sequence[Task],
     terms: Terms,
     outcome: Outcome,
-    energy: int,
     *,
+    energy: int,
     average: int = 0,
     undone: Collection[int] = (),
 ) -> Stop:
