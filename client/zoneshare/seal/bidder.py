@@ -148,12 +148,10 @@ class Bidder(Role):
                 self._told(f"auction {id.hex()[:12]}: no bid, {why}")
                 return
             sealed = seal_bid(made, notice, opening.quote.quote, self._party.account)
-            chosen = {item.task for item in made.items}
-            tasks = tuple(task for task in notice.tasks if task.id in chosen)
-            offer = Offer(sealed, tasks, drone, (announced.host, announced.port))
+            offer = Offer(sealed, drone, (announced.host, announced.port))
             await self._journal.commit([Entry.of(BID, id.hex(), offer)])
             simulated = ", whose enclave is SIMULATED" if opening.quote.quote.simulated else ""
-            self._told(f"auction {id.hex()[:12]}{simulated}: sealed bid for {len(tasks)} tasks")
+            self._told(f"auction {id.hex()[:12]}{simulated}: sealed bid for {len(made.items)} tasks")
         self._drive(id)
 
     def _drive(self, id: bytes) -> None:

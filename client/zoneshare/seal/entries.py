@@ -4,7 +4,6 @@ from zoneshare.seal.work import Work
 from zoneshare_protocols.codec import Count, Digest, Key32, Record
 from zoneshare_protocols.seal.bids import Notice, SealedBid
 from zoneshare_protocols.seal.groth16 import Proof
-from zoneshare_protocols.seal.records import Task
 from zoneshare_protocols.seal.results import Locked
 
 AUCTION = "seal-auction"
@@ -67,8 +66,6 @@ class Offer(Record, frozen=True, tag="seal-offer/1"):
     """Under the auction: a vehicle's own bid, from before its hash is on the ledger."""
 
     sealed: SealedBid
-    tasks: tuple[Task, ...]
-    """Those it bids for."""
     drone: tuple[str, int]
     enclave: tuple[str, int]
     receipt: bytes = b""
