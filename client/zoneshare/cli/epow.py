@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from zoneshare.cli import epow_roles as roles
-from zoneshare.cli.common import Json, Network, account_of, columns, device_folder, emit, working
+from zoneshare.cli.common import Json, Network, account_of, columns, device_folder, emit, when, working
 from zoneshare.cli.device import Name
 from zoneshare.cli.trade_roles import parse_address
+from zoneshare_protocols.epow.ledger import TaskRecord
 from zoneshare_protocols.epow.records import Mode
 from zoneshare_protocols.errors import Misuse
 
@@ -104,6 +105,20 @@ def show(
     emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, text)
 
 
+@coordinators.command()
+def withdraw(name: Name, as_json: Json = False) -> None:
+    """Take back the fees that are held for a device's tasks, where their time is over and they are not done.
+
+    Example: zoneshare coordinator withdraw sue
+    """
+    with working("asking the ledger"):
+        rows = roles.withdraw(device_folder(name))
+    heads = ("task", "held", "until", "withdrawn")
+    shown = [(task, held, when(until), "yes" if taken else "not yet") for task, held, until, taken in rows]
+    text = columns(heads, shown) if rows else f"nothing is held for tasks of {name}"
+    emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, text)
+
+
 def mine(
     name: Name,
     *,
@@ -142,9 +157,22 @@ def multiply(
         raise Misuse("name two factors or more, and the file for the result")
     *factors, out = files
     with working("the miners work"):
-        value = asyncio.run(roles.multiply(device_folder(device), parse_address(coordinator), factors, out, fee))
+        work = roles.multiply(
+            device_folder(device), parse_address(coordinator), factors, out, fee, left_open=left_open(device)
+        )
+        value = asyncio.run(work)
     text = "{out}: {rows} x {columns}, checked; {nsubs} nsub-tasks at {fee}, {seconds:.1f} s"
     emit(value, as_json, text.format(**value))
+
+
+def left_open(device: str) -> roles.LeftOpen:
+    """Say what a source that breaks off leaves behind."""
+
+    def tell(record: TaskRecord) -> None:
+        held = f"the task stays open, with up to {record.escrow + record.margin} held"
+        typer.echo(f"{held}; a little after {when(record.until)}: zoneshare coordinator withdraw {device}", err=True)
+
+    return tell
 
 
 def train(
@@ -158,7 +186,9 @@ def train(
 
     Example: zoneshare train --device alice --steps 60
     """
-    value = asyncio.run(roles.train(device_folder(device), parse_address(coordinator), steps, fee))
+    value = asyncio.run(
+        roles.train(device_folder(device), parse_address(coordinator), steps, fee, left_open=left_open(device))
+    )
     text = (
         "accuracy {mined:.4f} by the miners, {local:.4f} quantized locally (the same bits: {same}), "
         "{real:.4f} in float; {products} products, {seconds:.1f} s"

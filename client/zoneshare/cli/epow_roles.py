@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,9 +30,9 @@ from zoneshare.epow.source import Source
 from zoneshare.identity import Identity
 from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.epow.exact import sum_limit
-from zoneshare_protocols.epow.ledger import MiningZone
+from zoneshare_protocols.epow.ledger import MiningZone, TaskRecord, TaskStatus
 from zoneshare_protocols.epow.records import MiningRules, Mode
-from zoneshare_protocols.errors import Misuse, NotFound
+from zoneshare_protocols.errors import Misuse, NotFound, TooEarly
 
 NICE = 10
 """A miner is never idle: whatever else runs on its machine goes first."""
@@ -179,8 +179,34 @@ def summary(miner: Miner) -> dict[str, Any]:
     }
 
 
+LeftOpen = Callable[[TaskRecord], None]
+"""Called with a task that is offered and not done when its source breaks off."""
+
+
+@contextlib.asynccontextmanager
+async def _sourcing(
+    folder: Path, address: tuple[str, int], left_open: LeftOpen
+) -> AsyncIterator[tuple[MiningLedger, Source]]:
+    with party(folder) as me:
+        source = Source(me.mining, me.identity, me.peers, address)
+        try:
+            yield me.mining, source
+        except BaseException:
+            if source.offered is not None:
+                left_open(source.offered)
+            raise
+        finally:
+            await source.close()
+
+
 async def multiply(
-    folder: Path, address: tuple[str, int], factors: list[Path], out: Path, fee: int | None
+    folder: Path,
+    address: tuple[str, int],
+    factors: list[Path],
+    out: Path,
+    fee: int | None,
+    *,
+    left_open: LeftOpen,
 ) -> dict[str, Any]:
     """The product of .npy files into another. Raises Misuse for files that cannot be read or written."""
     if not out.absolute().parent.is_dir():
@@ -191,17 +217,13 @@ async def multiply(
         raise Misuse(f"{out} is a factor: name another file for the result")
     matrices = [read_matrix(path) for path in factors]
     began = time.perf_counter()
-    with party(folder) as me:
-        source = Source(me.mining, me.identity, me.peers, address)
-        try:
-            result = await source.multiply(matrices, fee=fee)
-            task = source.tasks[-1]
-            with out.open("wb") as file:  # to a path numpy adds .npy
-                np.save(file, result, allow_pickle=False)
-            await source.accept()
-            record = await asyncio.to_thread(me.mining.task, task)
-        finally:
-            await source.close()
+    async with _sourcing(folder, address, left_open) as (mining, source):
+        result = await source.multiply(matrices, fee=fee)
+        task = source.tasks[-1]
+        with out.open("wb") as file:  # to a path numpy adds .npy
+            np.save(file, result, allow_pickle=False)
+        await source.accept()
+        record = await asyncio.to_thread(mining.task, task)
     return {
         "out": str(out),
         "rows": result.shape[0],
@@ -213,20 +235,33 @@ async def multiply(
     }
 
 
-async def train(folder: Path, address: tuple[str, int], steps: int, fee: int | None) -> dict[str, Any]:
+def withdraw(folder: Path) -> list[tuple[str, int, int, bool]]:
+    """Take back what is held for a device's tasks that were not done in time: (task, held, until in ms, taken back) of
+    all that are open."""
+    rows = []
+    with party(folder) as me:
+        for record in me.mining.tasks():
+            if (record.task.source, record.status) == (me.identity.account, TaskStatus.OPEN):
+                taken = False
+                with contextlib.suppress(TooEarly):
+                    me.mining.withdraw(record.task.id)
+                    taken = True
+                rows.append((record.task.id.hex(), record.escrow + record.margin, record.until, taken))
+    return rows
+
+
+async def train(
+    folder: Path, address: tuple[str, int], steps: int, fee: int | None, *, left_open: LeftOpen
+) -> dict[str, Any]:
     """Train by the miners, locally with the same bits, and in float."""
     from zoneshare.epow import training
 
     began = time.perf_counter()
     digits = training.load_digits()
-    with party(folder) as me:
-        source = Source(me.mining, me.identity, me.peers, address)
-        try:
-            mined = await training.train(digits, training.mined(source, fee), steps)
-            products = len(source.tasks)
-            await source.accept()
-        finally:
-            await source.close()
+    async with _sourcing(folder, address, left_open) as (_, source):
+        mined = await training.train(digits, training.mined(source, fee), steps)
+        products = len(source.tasks)
+        await source.accept()
     local = await training.train(digits, training.local, steps)
     return {
         "mined": mined.accuracy,

@@ -20,7 +20,7 @@ from zoneshare.trade.wire import Connection, PeerGone, connect
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.difficulty import MAX_STEP
 from zoneshare_protocols.epow.exact import Int64, as_integers
-from zoneshare_protocols.epow.ledger import MiningZone, TaskStatus
+from zoneshare_protocols.epow.ledger import MiningZone, TaskRecord, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain, describe
 from zoneshare_protocols.epow.records import RunResult, Task
 from zoneshare_protocols.epow.surveillance import check_task
@@ -51,6 +51,8 @@ class Source:
         self._zone: MiningZone | None = None
         self.tasks: list[bytes] = []
         """Checked, and not accepted on the ledger yet."""
+        self.offered: TaskRecord | None = None
+        """Under way: its fees are held until it is done, or withdrawn."""
 
     async def multiply(
         self, matrices: Sequence[NDArray[Any]], *, fee: int | None = None, lasts: float = 3600.0
@@ -72,8 +74,13 @@ class Source:
             fee = await asyncio.to_thread(self._going_rate)
         task = Task(self._identity.account, infos, self._zone.rules.basic, fee, secrets.token_bytes(16))
         until = time.time_ns() // 1_000_000 + int(lasts * 1000)
-        await asyncio.to_thread(self._mining.offer, task, until)
-        result = await self._collect(_Offered(task, list(checked)))
+        self.offered = await asyncio.to_thread(self._mining.offer, task, until)
+        try:
+            result = await self._collect(_Offered(task, list(checked)))
+        except TaskFailed:
+            self.offered = None
+            raise
+        self.offered = None
         if not await asyncio.to_thread(check_task, checked, result, secrets.token_bytes(32)):
             await self._dispute(task, checked, result)
             raise FakeResult("the coordinator's result is not the product: disputed", task=task.id.hex())

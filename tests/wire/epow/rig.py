@@ -131,6 +131,9 @@ class Rig:
         """The ledger's clock follows ours."""
         self.world.net.now = self._began + int((time.monotonic() - self._started) * 1000)
 
+    def later(self, span_ms: int) -> None:
+        self._began += span_ms
+
     def person(self, name: str, money: int = MONEY) -> Person:
         with LOCK:
             return self.world.person(name, self.zone, money)

@@ -1,6 +1,7 @@
 """Coordinator, miners and sources together: products made, paid, recorded."""
 
 import asyncio
+import contextlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from msgspec.structs import replace
 
 from tests.support.memory_identity import identity
 from tests.wire.epow.rig import RULES, Rig, as_identity, int8
-from zoneshare.cli.epow_roles import multiply
+from zoneshare.cli import epow_roles
 from zoneshare.epow.messages import EPOW
 from zoneshare.trade.wire import Connection, PeerGone, serve
 from zoneshare_protocols.epow.exact import product
-from zoneshare_protocols.epow.ledger import TaskStatus
+from zoneshare_protocols.epow.ledger import TaskRecord, TaskStatus
 from zoneshare_protocols.epow.records import FreeLoop
 from zoneshare_protocols.errors import Misuse, NotAllowed
 
@@ -93,14 +94,51 @@ def test_a_result_does_not_go_over_a_factor_or_a_folder(tmp_path: Path) -> None:
     for path in (first, second):
         np.save(path, int8(RNG, 4, 4))
     before = second.read_bytes()
+    nobody = tmp_path / "nobody", ("127.0.0.1", 1)
     for out, words in (
         (tmp_path / "." / "B.npy", "is a factor"),
         (tmp_path, "is a folder"),
         (tmp_path / "x/C", "no folder"),
     ):
         with pytest.raises(Misuse, match=words):
-            asyncio.run(multiply(tmp_path / "nobody", ("127.0.0.1", 1), [first, second], out, None))
+            asyncio.run(epow_roles.multiply(*nobody, [first, second], out, None, left_open=lambda _: None))
     assert second.read_bytes() == before
+
+
+def test_a_source_that_breaks_off_says_what_is_held_and_takes_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path)
+    sue = rig.person("sue")
+    began = rig.balance(sue)
+    me = epow_roles.Party(as_identity(sue), rig.of(sue), rig.peers)
+    monkeypatch.setattr(epow_roles, "party", lambda _: contextlib.nullcontext(me))
+    factors = [tmp_path / "A.npy", tmp_path / "B.npy"]
+    for path in factors:
+        np.save(path, int8(RNG, 20, 20))
+    left: list[TaskRecord] = []
+
+    async def play() -> None:
+        async with rig.coordinator():
+            address = "127.0.0.1", rig.port
+            asking = asyncio.create_task(
+                epow_roles.multiply(tmp_path, address, factors, tmp_path / "C.npy", 20_000, left_open=left.append)
+            )
+            while not list(rig.mining.tasks()):
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+    (record,) = left
+    assert record.escrow == began - rig.balance(sue) > 0
+    held = (record.task.id.hex(), record.escrow, record.until)
+    assert epow_roles.withdraw(tmp_path) == [(*held, False)]
+    rig.later(4_000_000)
+    assert epow_roles.withdraw(tmp_path) == [(*held, True)]
+    assert (rig.balance(sue), epow_roles.withdraw(tmp_path)) == (began, [])
+    rig.books_balance()
 
 
 def test_chains_wide_integers_and_many_sources_at_once(tmp_path: Path) -> None:
