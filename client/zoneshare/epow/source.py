@@ -74,7 +74,7 @@ class Source:
             fee = await asyncio.to_thread(self._going_rate)
         task = Task(self._identity.account, infos, self._zone.rules.basic, fee, secrets.token_bytes(16))
         until = time.time_ns() // 1_000_000 + int(lasts * 1000)
-        self.offered = await asyncio.to_thread(self._mining.offer, task, until)
+        await self._offer(task, until)
         try:
             result = await self._collect(_Offered(task, list(checked)))
         except TaskFailed:
@@ -115,6 +115,15 @@ class Source:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+    async def _offer(self, task: Task, until: int) -> None:
+        """Whoever cancels meanwhile still learns what is held: the transaction is under way."""
+        offering = asyncio.ensure_future(asyncio.to_thread(self._mining.offer, task, until))
+        try:
+            self.offered = await asyncio.shield(offering)
+        except asyncio.CancelledError:
+            self.offered = await offering
+            raise
 
     def _going_rate(self) -> int:
         # A window may ease the difficulty fourfold, and the floor rises as much: under it the task would have to wait.
