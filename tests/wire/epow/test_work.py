@@ -135,7 +135,7 @@ def test_a_source_that_breaks_off_says_what_is_held_and_takes_it_back(
     assert record.escrow == began - rig.balance(sue) > 0
     held = (record.task.id.hex(), record.escrow, record.until)
     assert epow_roles.withdraw(tmp_path) == [(*held, False)]
-    rig.later(4_000_000)
+    rig.later(record.until - rig.world.net.now + 600_000)
     assert epow_roles.withdraw(tmp_path) == [(*held, True)]
     assert (rig.balance(sue), epow_roles.withdraw(tmp_path)) == (began, [])
     rig.books_balance()
