@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from zoneshare.bootstrap import Operators, Place, plan, set_up
 from zoneshare.connection import Connection
 from zoneshare.crossing import collect, finish, send_across
 from zoneshare.device import Device
+from zoneshare.ledger import Committed
 from zoneshare.macros import Macros, pay_across
 from zoneshare.registry import CHANNEL, Registry
 from zoneshare_network.pki import Role
@@ -140,6 +142,20 @@ def test_the_registry_folds_its_loads(alice: Device) -> None:
     devices = sum(device.zone == "zone-a" for device in alice.registry.devices())
     assert alice.registry.fold("zone-a") == devices
     assert alice.registry.fold("zone-a") == devices
+
+
+def test_a_load_that_another_folds_first(world: Zones, alice: Device) -> None:
+    world.device(AT_A)
+
+    class Late(Registry):
+        """Another device folds between its look and its transaction."""
+
+        def submit(self, function: str, *args: Any) -> Committed:
+            alice.registry.fold("zone-a")
+            return super().submit(function, *args)
+
+    devices = sum(device.zone == "zone-a" for device in alice.registry.devices())
+    assert Late(alice.registry.ledger).fold("zone-a") == devices
 
 
 def test_transfer(world: Zones, alice: Device) -> None:
