@@ -109,9 +109,7 @@ async def fly(
             ready(await auctioneer.start(*options.address))
             journey = Journey(auctioneer, journal, plan, terms, traffic=traffic, told=told)
             visits = await until_signal(journey.fly())
-            last = max((held.notice.timers.claim for held in auctioneer.unfinished()), default=None)
-            if last is not None:
-                told(f"all stops are behind; deposits are locked until {when(last + me.margin)} at the latest")
+            _say_until(auctioneer, me, "all stops are behind", told)
             return visits, await until_signal(auctioneer.settled())
         finally:
             await auctioneer.stop()
@@ -124,6 +122,7 @@ async def finish(folder: Path, options: Flying, told: Told) -> list[Settled]:
         auctioneer = _auctioneer(me, options, journal, told)
         try:
             await auctioneer.start(*options.address)
+            _say_until(auctioneer, me, "auctions are seen to their ends", told)
             for held in auctioneer.unfinished():
                 await until_signal(auctioneer.take_up(held))
             return await until_signal(auctioneer.settled())
@@ -274,6 +273,12 @@ def _auctioneer(me: Party, options: Flying, journal: Journal, told: Told) -> Auc
         disputable=options.disputable,
         told=told,
     )
+
+
+def _say_until(auctioneer: Auctioneer, me: Party, what: str, told: Told) -> None:
+    last = max((held.notice.timers.claim for held in auctioneer.unfinished()), default=None)
+    if last is not None:
+        told(f"{what}; deposits are locked until {when(last + me.margin)} at the latest")
 
 
 def _traffic(options: Flying) -> Traffic:
