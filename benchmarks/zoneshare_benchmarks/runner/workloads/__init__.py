@@ -1,10 +1,11 @@
 """What a round sends: a workload prepares its accounts, then does numbered transactions, each made from the seed."""
 
-import importlib.util
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from random import Random
+from runpy import run_path
+from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
 from zoneshare_benchmarks.runner.rates import Seat
@@ -56,12 +57,11 @@ def _maker(module: str, setting: Setting) -> Maker:
         found = import_module(f"{__name__}.{module}")
     elif module.endswith(".py"):
         path = setting.base / module
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not path.is_file():
+        if not path.is_file():
             raise Misuse(f"the workload {path} cannot be read", round=setting.label)
-        found = importlib.util.module_from_spec(spec)
         try:
-            spec.loader.exec_module(found)
+            # Not imported: a compiled copy is taken for the file's own when both are of the same second.
+            found = SimpleNamespace(**run_path(str(path), run_name=path.stem))
         except Exception as cause:
             raise Misuse(f"the workload {path} does not load: {type(cause).__name__}: {cause}") from cause
     else:
