@@ -16,11 +16,12 @@ from zoneshare.seal.entries import RECEIVED, RESULT, Done, Held, place
 from zoneshare.seal.party import Party, Role, found
 from zoneshare.seal.work import Work
 from zoneshare.trade.journal import Entry, Journal
-from zoneshare.trade.moment import Clock
+from zoneshare.trade.moment import Clock, persist
 from zoneshare_protocols.errors import (
     AlreadyExists,
     BadProof,
     DataCorrupt,
+    LedgerFailed,
     NotAllowed,
     NotFound,
     RuleBroken,
@@ -264,6 +265,10 @@ class Exchange:
         except RuleBroken as refused:
             self._role.say_once(about, f"task {work.task.id} cannot be disputed: {refused}")
             return None
+        if judged.owed:
+            # A balance that moves in every block delays it; anyone may pay it later as well.
+            with suppress(LedgerFailed, RuleBroken):
+                await persist(self._clock, lambda: asyncio.to_thread(claims.settle, self.id, seat, number))
         found = "agrees" if judged.upheld else "does not agree"
         self._role.say_once(about, f"task {work.task.id}: the contract computed it again, and {found}")
         return bool(judged.upheld)

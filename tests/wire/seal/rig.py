@@ -119,6 +119,8 @@ class MemoryLedger:
 
     def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
         self._hook(f"before {function}")
+        if (function, len(args)) in self._rig.never:
+            raise Conflict("money moves in every block")
         with self._rig.changed:
             self._rig.turn()
             simulation = self._rig.zone.endorse(self._who, function, *args, transient=transient)
@@ -207,6 +209,8 @@ class Rig:
         self.changed = threading.Condition(threading.RLock())
         self.writes: list[tuple[str, str]] = []
         """(account, function) of every transaction that committed."""
+        self.never: set[tuple[str, int]] = set()
+        """(function, number of arguments) of what always comes second."""
         self.clock = FastClock(speed)
         self.clock.begin(self.world.now)
         self.port = 0

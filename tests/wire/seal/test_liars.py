@@ -140,11 +140,14 @@ class Short(Bidder):
 def test_a_wrong_result_is_judged_and_costs_the_deposit(tmp_path: Path) -> None:
     kinds = (Lazy, Short)
     rigs = [Rig(tmp_path / kind.__name__) for kind in kinds]
+    rigs[0].never = {("claim:judge", 3)}
     rounds = (
         a_round(rig, Auctioneer, kind, disputable=True, spans=QUICK) for rig, kind in zip(rigs, kinds, strict=True)
     )
     for rig, decided in zip(rigs, together(*rounds), strict=True):
         assert all(done.wrong and done.upheld for done in decided.results)
+        settled = [function for _, function in rig.writes if function == "claim:settle"]
+        assert len(settled) == (len(decided.results) if rig is rigs[0] else 0)
         # It may have claimed before it was judged: what it got is in what it loses.
         paid = sum(one.paid for one in rig.claims(decided.id))
         assert rig.gain("ann") == paid - penalties(decided) == -rig.gain("dora") < 0
