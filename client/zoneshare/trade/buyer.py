@@ -16,7 +16,7 @@ from zoneshare.trade.ending import BuyerEnding
 from zoneshare.trade.entries import BUYER_CHANNEL, BUYER_TRADE, SENT, BuyerChannel, BuyerTrade, sent_key
 from zoneshare.trade.journal import Entry, Journal
 from zoneshare.trade.messages import Offer
-from zoneshare.trade.moment import Clock, ensure, persist
+from zoneshare.trade.moment import Clock, answered, ensure, persist
 from zoneshare.trade.opening import Plan, check_opening, fund, locked, reclaim
 from zoneshare.trade.partial import check_target
 from zoneshare.trade.party import Party
@@ -139,14 +139,14 @@ class Buyer:
     async def close_alone(self, channel: str) -> Channel:
         """End a channel by the ledger alone. Raises NotFound when it was never funded; its money is back then."""
         entry = self.book.channel(channel)
-        abroad = await self._party.zone(entry.terms.payee_zone)
-        if await asyncio.to_thread(abroad.escrow.find, channel) is None:
+        abroad = await persist(self._clock, lambda: self._party.zone(entry.terms.payee_zone))
+        if await answered(self._clock, lambda: abroad.escrow.find(channel)) is None:
             await reclaim(entry.terms, self._party.home, abroad, self._clock)
-            if not await asyncio.to_thread(locked, entry.terms, self._party.home):
+            if not await answered(self._clock, lambda: locked(entry.terms, self._party.home)):
                 await self._journal.commit([Entry.of(BUYER_CHANNEL, channel, replace(entry, closed=True))])
                 raise NotFound("the channel was never funded; its money is back", channel=channel)
             # Anyone may show zone B the money: it was funded after all, in the last moment.
-            await persist(self._clock, lambda: asyncio.to_thread(abroad.opened, channel))
+            await answered(self._clock, lambda: abroad.opened(channel))
         return await self._ending.alone(entry, abroad)
 
     def _talk(self, connection: Connection) -> Dialogue:

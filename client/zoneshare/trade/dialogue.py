@@ -21,7 +21,7 @@ from zoneshare.trade.messages import (
     Resume,
     Resumed,
 )
-from zoneshare.trade.moment import Clock, persist
+from zoneshare.trade.moment import Clock, answered
 from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.wire import Connection, expect
 from zoneshare_protocols.codec import decode, digest
@@ -127,7 +127,7 @@ class Dialogue:
 
     async def _commitment(self, abroad: Zone, channel: str, trade: bytes) -> Commitment:
         # The peer that A asks may be a block behind the one that B asked.
-        return await persist(self._clock, lambda: asyncio.to_thread(abroad.committed, channel, trade))
+        return await answered(self._clock, lambda: abroad.committed(channel, trade))
 
     def _refund(self, terms: ChannelTerms) -> bytes:
         return sign(self._party.keys.signing, initial_state(terms))

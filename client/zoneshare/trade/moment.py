@@ -58,6 +58,11 @@ async def persist(clock: Clock, ask: Callable[[], Awaitable[R]]) -> R:
     return await ask()
 
 
+async def answered(clock: Clock, ask: Callable[[], R]) -> R:
+    """What a ledger answers to ``ask``, which blocks and runs in a thread; asked again as :func:`persist` does."""
+    return await persist(clock, lambda: asyncio.to_thread(ask))
+
+
 async def ensure(clock: Clock, done: Callable[[], R | None], act: Callable[[], object]) -> R:
     """Bring a ledger to where ``done`` gives something, by ``act`` where it does not; both block, and run in a thread.
 
@@ -82,4 +87,4 @@ async def ensure(clock: Clock, done: Callable[[], R | None], act: Callable[[], o
             raise LedgerUnavailable("the ledger does not show yet what it took")
         return found
 
-    return await persist(clock, lambda: asyncio.to_thread(attempt))
+    return await answered(clock, attempt)

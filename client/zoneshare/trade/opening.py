@@ -1,11 +1,10 @@
 """How A's money comes into a channel, and how it comes home. Every step can be taken again after any failure."""
 
-import asyncio
 from typing import NamedTuple
 
 from zoneshare.crossing import finish
 from zoneshare.trade.messages import Offer
-from zoneshare.trade.moment import Clock, ensure, persist
+from zoneshare.trade.moment import Clock, answered, ensure
 from zoneshare.trade.party import Zone
 from zoneshare_protocols.codec import MAX_AMOUNT
 from zoneshare_protocols.errors import BadAmount, Misuse, NotFound
@@ -93,7 +92,7 @@ async def reclaim(terms: ChannelTerms, home: Zone, abroad: Zone, clock: Clock) -
     False when there is nothing to take back: it was never locked, or the channel was funded after all.
     """
     money = f"channel.{terms.channel}"
-    if await asyncio.to_thread(_outbound, home, money, OutboundStatus.LOCKED) is None:
+    if await answered(clock, lambda: _outbound(home, money, OutboundStatus.LOCKED)) is None:
         return False
     await clock.wait(max(0, terms.fund_before + abroad.margin - clock.now_ms()))
 
@@ -114,7 +113,7 @@ async def bring_home(settled: Channel, home: Zone, abroad: Zone, clock: Clock) -
     """What is left of A's money, into its account: received in zone A, acknowledged in zone B."""
     if settled.returned:
         rest = f"rest.{settled.terms.channel}"
-        await persist(clock, lambda: asyncio.to_thread(finish, abroad.accounts, home.accounts, rest))
+        await answered(clock, lambda: finish(abroad.accounts, home.accounts, rest))
 
 
 def _outbound(zone: Zone, id: str, status: OutboundStatus | None = None) -> Outbound | None:

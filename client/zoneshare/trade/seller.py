@@ -30,7 +30,7 @@ from zoneshare.trade.messages import (
     Preparing,
     Resume,
 )
-from zoneshare.trade.moment import Clock, ensure, persist
+from zoneshare.trade.moment import Clock, answered, ensure
 from zoneshare.trade.party import Party
 from zoneshare.trade.peers import renewing
 from zoneshare.trade.settler import Holding, guard
@@ -93,7 +93,7 @@ class Seller:
         for channel, entry in self._journal.scan(SELLER_CHANNEL, SellerChannel):
             if not entry.closed:
                 self._guard(await self._load(channel))
-        peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
+        peers = await answered(self._clock, self._party.peers)
         self._server = await serve(host, port, self._party.identity, peers, self._handle)
         self._renewing = asyncio.create_task(renewing(peers, self._party.home.accounts.trusts, self._clock))
         return int(self._server.sockets[0].getsockname()[1])
@@ -190,7 +190,7 @@ class Seller:
         channel = message.channel
         entry = self._journal.get(SELLER_CHANNEL, channel, SellerChannel)
         if entry is None:
-            found = await persist(self._clock, lambda: asyncio.to_thread(self._party.home.opened, channel))
+            found = await answered(self._clock, lambda: self._party.home.opened(channel))
             if found.phase is not Phase.OPEN:
                 raise RuleBroken("the channel is not open", phase=found.phase.value)
             self._check_parties(connection, found.terms)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from zoneshare.trade.escrow import Escrow
-from zoneshare.trade.moment import AWAY, Clock, persist
+from zoneshare.trade.moment import AWAY, Clock, answered
 from zoneshare.trade.party import Zone
 from zoneshare_protocols.errors import LedgerFailed, NotFound, RuleBroken
 from zoneshare_protocols.sharing.application import application
@@ -106,7 +106,7 @@ class Settler:
         while True:
             # Cleared first: what happens from here on will wake the wait below.
             changed.clear()
-            present = await persist(self._clock, lambda: asyncio.to_thread(self._escrow.channel, channel))
+            present = await answered(self._clock, lambda: self._escrow.channel(channel))
             if look is not None:
                 await look(present)
             now = self._clock.now_ms()

@@ -7,7 +7,7 @@ from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.entries import WATCH, Watched
 from zoneshare.trade.journal import Entry, Journal
 from zoneshare.trade.messages import Watch, Watching
-from zoneshare.trade.moment import Clock, persist
+from zoneshare.trade.moment import Clock, answered
 from zoneshare.trade.party import Party
 from zoneshare.trade.peers import renewing
 from zoneshare.trade.settler import Holding, guard
@@ -39,7 +39,7 @@ class Watchtower:
         self._alarms.start()
         for channel, held in self._journal.scan(WATCH, Watched):
             self._hold(channel, held)
-        peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
+        peers = await answered(self._clock, self._party.peers)
         self._server = await serve(host, port, self._party.identity, peers, self._handle)
         self._renewing = asyncio.create_task(renewing(peers, self._party.home.accounts.trusts, self._clock))
         return int(self._server.sockets[0].getsockname()[1])
@@ -79,7 +79,7 @@ class Watchtower:
         if held is not None and held.state.state.version > watch.state.state.version:
             raise RuleBroken("a newer state is held", version=held.state.state.version)
         if held is None:
-            found = await persist(self._clock, lambda: asyncio.to_thread(self._party.home.opened, channel))
+            found = await answered(self._clock, lambda: self._party.home.opened(channel))
             if found.phase is Phase.SETTLED:
                 raise RuleBroken("the channel is settled", channel=channel)
         new = Watched(terms, watch.state, watch.keys)

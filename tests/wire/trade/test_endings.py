@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.trade.rig import BOND, CHUNK, LOCK, MONEY, PRICE, WRITES, Rig
+from tests.wire.trade.rig import BOND, CHUNK, LOCK, MONEY, PRICE, WRITES, MemoryLedger, Rig
 from zoneshare.accounts import Accounts
 from zoneshare.ledger import LedgerUnavailable
 from zoneshare.trade.buyer import Buyer
@@ -265,3 +265,38 @@ def test_a_role_that_starts_while_its_ledger_is_away_waits_for_it(
         await server.stop()
 
     asyncio.run(asyncio.wait_for(start(), 30))
+
+
+def test_closing_alone_while_the_ledger_comes_and_goes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question is first asked in vain: a channel that was never funded is given up all the same."""
+
+    def cut_off(*_: object) -> None:
+        raise Stop
+
+    async def play() -> None:
+        seller = await rig.seller()
+        data = seller.catalogue.add(rig.file(CHUNKS), PRICE, CHUNK).data
+        buyer = rig.buyer()
+        with monkeypatch.context() as patch:
+            patch.setattr("zoneshare.trade.escrow.Escrow.fund", cut_off)
+            with pytest.raises(Stop):
+                await buyer.buy(rig.order(data, deposit=DEPOSIT))
+        channel = buyer.book.channels()[-1].terms.channel
+        evaluate, asked = MemoryLedger.evaluate, set()
+
+        def away_at_first(ledger: MemoryLedger, function: str, *args: bytes) -> bytes:
+            if (function, args) not in asked:
+                asked.add((function, args))
+                raise LedgerUnavailable("away")
+            asked.discard((function, args))
+            return evaluate(ledger, function, *args)
+
+        monkeypatch.setattr(MemoryLedger, "evaluate", away_at_first)
+        with pytest.raises(NotFound, match="never funded"):
+            await rig.clock.run(buyer.close_alone(channel))
+        await seller.stop()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+    monkeypatch.undo()
+    assert rig.money == (MONEY, MONEY)
+    assert conserved(rig)
