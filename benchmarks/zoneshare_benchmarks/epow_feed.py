@@ -1,6 +1,6 @@
 """How many miners one core of a coordinator feeds: real coordinator, ledger, source and connections; miners that know.
 
-The second matrix is made of permutations, so that a miner here has each run's sum without its products, and the
+The second matrix is made of permutations, so that a miner here has each run's results without its products, and the
 coordinator is asked as fast as it can answer: its processor time for each nsub-task stands against a real miner's.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from zoneshare.cli.epow_roles import Party, party
-from zoneshare.epow.messages import EPOW, Done, Fetch, Mine, Piece, Run, Taken, Welcome, Work
+from zoneshare.epow.messages import EPOW, Done, Fetch, Mine, Piece, Reveal, Revealed, Run, Taken, Welcome, Work
 from zoneshare.trade.wire import Connection, connect
 from zoneshare_benchmarks.epow_system import Site, site
 from zoneshare_benchmarks.figure import Figure, Sample
@@ -25,7 +25,7 @@ from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int8, Int32
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.layout import Layout
-from zoneshare_protocols.epow.records import RunResult
+from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.epow.work import Worker
 from zoneshare_protocols.errors import LedgerFailed
 
@@ -34,7 +34,6 @@ SHAPE = (8, 32, 8)
 """Blocks along rows, inner side and columns: 2,048 nsub-tasks, 64 runs."""
 MINERS = 2
 CLAIM = 600
-HASH = bytes(32)
 
 
 class Known:
@@ -50,13 +49,22 @@ class Known:
         for (k, c), place in self.places.items():
             self.right[k * BASIC + place, c * BASIC + np.arange(BASIC)] = 1
 
-    def sum(self, run: int) -> Int32:
+    def result(self, run: int, position: int) -> Int32:
+        """One nsub-task's, the ``position``-th of a run."""
         at = self.layout.run(run)
-        row = self.left[at.row * BASIC : (at.row + 1) * BASIC]
+        k = at.inner + position
+        block = self.left[at.row * BASIC : (at.row + 1) * BASIC, k * BASIC : (k + 1) * BASIC]
+        return np.take(block, self.places[k, at.column], axis=1).astype(np.int32)
+
+    def work(self, run: int) -> tuple[tuple[bytes, ...], Int32]:
+        """Each result's hash, and their sum."""
         total: Int32 = np.zeros((BASIC, BASIC), np.int32)
-        for k in range(at.inner, at.inner + at.count):
-            total += np.take(row[:, k * BASIC : (k + 1) * BASIC], self.places[k, at.column], axis=1)
-        return total
+        hashes = []
+        for position in range(self.layout.run(run).count):
+            result = self.result(run, position)
+            hashes.append(matrix_hash(result))
+            total += result
+        return tuple(hashes), total
 
 
 class Feeder:
@@ -66,6 +74,7 @@ class Feeder:
         self._me, self._known = me, known
         self._seen: set[bytes] = set()
         self._runs: list[tuple[Run, set[bytes]]] = []
+        self._sent: dict[bytes, Assignment] = {}
         self.bytes = 0
         self.refused = ""
 
@@ -96,11 +105,17 @@ class Feeder:
                         waits.discard(message.hash)
             case Taken():
                 self.refused = message.why
+            case Reveal():
+                sampled = self._sent[message.assignment]
+                result = self._known.result(sampled.run, message.nsub - sampled.first)
+                await line.send(Revealed(message.assignment, result.tobytes()))
         while self._runs and not self._runs[0][1]:
             assignment = self._runs.pop(0)[0].assignment
-            total = await asyncio.to_thread(self._known.sum, assignment.run)
-            result = RunResult(digest(assignment), (HASH,) * assignment.count, matrix_hash(total))
-            await line.send(Done(assignment, result, total.tobytes()))
+            hashes, total = await asyncio.to_thread(self._known.work, assignment.run)
+            self._sent[digest(assignment)] = assignment
+            await line.send(
+                Done(assignment, RunResult(digest(assignment), hashes, matrix_hash(total)), total.tobytes())
+            )
 
 
 def fed() -> dict[str, float]:

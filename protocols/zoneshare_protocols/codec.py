@@ -6,8 +6,8 @@ refuses any other spelling of the same value.
 """
 
 import hashlib
+import threading
 from collections.abc import Hashable
-from functools import cache
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
@@ -40,9 +40,18 @@ R = TypeVar("R")
 _encoder = msgspec.msgpack.Encoder()
 
 
-@cache
+_decoders: dict[Hashable, msgspec.msgpack.Decoder[Any]] = {}
+_making = threading.Lock()
+
+
 def _decoder(kind: Hashable) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(kind)
+    """msgspec looks at a record's fields when its first decoder is made, and ends the process where two threads do that
+    at once, even for two records of which one holds the other."""
+    found = _decoders.get(kind)
+    if found is None:
+        with _making:
+            found = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    return found
 
 
 def encode(value: Any) -> bytes:

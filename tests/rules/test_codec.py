@@ -1,6 +1,8 @@
 """Canonical bytes: one spelling a value, one type a spelling."""
 
 import contextlib
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -64,3 +66,40 @@ def test_a_second_spelling_of_the_same_value_is_refused() -> None:
 def test_garbage_is_malformed_and_nothing_else(data: bytes) -> None:
     with contextlib.suppress(Malformed):
         assert encode(decode(Coin, data)) == data
+
+
+FIRST_DECODED_TOGETHER = """
+import sys
+import threading
+from zoneshare_protocols.codec import Name, Record, decode, encode
+
+sys.setswitchinterval(1e-6)
+
+def decoded(number):
+    names = {f"f{field}": Name for field in range(20)}
+    inner = type(f"Inner{number}", (Record,), {"__annotations__": names}, frozen=True, tag=f"inner/{number}")
+    inners = {f"g{field}": inner if field % 3 else tuple[inner, ...] for field in range(12)}
+    outer = type(f"Outer{number}", (Record,), {"__annotations__": inners}, frozen=True, tag=f"outer/{number}")
+    one = inner(*["a"] * 20)
+    both = [(inner, one), (outer, outer(*[one if field % 3 else (one,) for field in range(12)]))]
+    together = threading.Barrier(6)
+
+    def first(kind, record):
+        together.wait()
+        assert decode(kind, encode(record)) == record
+
+    threads = [threading.Thread(target=first, args=both[number % 2]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+for number in range(100):
+    decoded(number)
+"""
+
+
+def test_records_first_decoded_by_many_threads_at_once() -> None:
+    """In a process of its own, since it could die."""
+    done = subprocess.run([sys.executable, "-c", FIRST_DECODED_TOGETHER], timeout=120, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
