@@ -24,7 +24,7 @@ from zoneshare_network.members import Organisation
 from zoneshare_network.network import LOCK, EmbeddedNetwork, now_ms
 from zoneshare_network.nodes import Node, layout
 from zoneshare_network.real import yaml
-from zoneshare_network.server import FabricServer
+from zoneshare_network.server import FabricServer, check_port
 from zoneshare_network.topology import Topology
 from zoneshare_protocols.errors import LedgerFailed, Misuse, ZoneshareError
 from zoneshare_protocols.stub import Chaincode
@@ -71,12 +71,17 @@ def serve(
     Without a ``port`` it takes the one it had before. ``services`` are chaincodes as a service, by name, beside those
     of the topology, which they replace. ``client_auth``: clients must show certificates from now on, or must not; None
     leaves it as it was. ``complain`` gets what is wrong with a changed folder; the
-    network goes on as it was. Raises Misuse where folder or port are another process's.
+    network goes on as it was. Raises Misuse where folder or port are another process's; a network that is new is not
+    made then.
     """
+    shape = topology.read(folder) or Topology()
+    wanted = _layout(folder, shape, port)
+    if running_pid(folder) is None:  # else the folder's lock says so
+        for node in wanted:
+            check_port(node)
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: signals.put(received))
-    shape = topology.read(folder) or Topology()
     with ExitStack() as stack:
         served = {name: _service(name, where, folder) for name, where in {**shape.chaincodes, **services}.items()}
         for chaincode in served.values():
@@ -85,7 +90,7 @@ def serve(
         network = stack.enter_context(EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms))
         if client_auth is not None:
             network.require_client_auth(client_auth)
-        server = FabricServer(network, layout(network.topology, _previous_ports(folder), port))
+        server = FabricServer(network, wanted)
         try:
             announce(network, server.nodes, digest(folder))
             ready(network, server.address)
@@ -98,6 +103,20 @@ def serve(
                     complain(refusal)
         finally:
             server.stop()
+
+
+def _layout(folder: Path, shape: Topology, port: int | None) -> tuple[Node, ...]:
+    """Where the nodes were before; where a ``port`` is said, a node whose own is taken meanwhile gets a free one."""
+    known = layout(shape, _previous_ports(folder), port)
+    return known if port is None else (known[0], *(_free(node) for node in known[1:]))
+
+
+def _free(node: Node) -> Node:
+    try:
+        check_port(node)
+    except Misuse:
+        return msgspec.structs.replace(node, address=f"{node.host}:0")
+    return node
 
 
 def _service(name: str, where: str, folder: Path) -> CcaasChaincode:

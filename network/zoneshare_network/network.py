@@ -246,7 +246,7 @@ def _lock(folder: Path) -> IO[bytes]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("ab")
     except OSError as cause:
-        raise Misuse(f"a network cannot live in {folder}: {cause}") from cause
+        raise Misuse(f"a network cannot live in {folder}: {cause.strerror}") from cause
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as cause:

@@ -29,6 +29,10 @@ class Node(msgspec.Struct, frozen=True):
     address: str
 
     @property
+    def host(self) -> str:
+        return self.address.rpartition(":")[0]
+
+    @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
 

@@ -110,16 +110,29 @@ class FabricServer:
         self._calls.close()
 
 
-def _bind(server: grpc.aio.Server, node: Node, credentials: grpc.ServerCredentials) -> Node:
-    host, port = node.address.rsplit(":", 1)
+def check_port(node: Node) -> None:
+    """Raises Misuse where the node cannot listen."""
     try:
-        # gRPC says the same in a log line of its own, which is no answer to a person.
-        with socket.create_server((host, int(port))):
+        with socket.create_server((node.host, node.port)):
             pass
+    except OSError as cause:
+        raise _taken(node) from cause
+
+
+def _bind(server: grpc.aio.Server, node: Node, credentials: grpc.ServerCredentials) -> Node:
+    # gRPC says the same in a log line of its own, which is no answer to a person.
+    check_port(node)
+    try:
         bound = server.add_secure_port(node.address, credentials)
-    except (OSError, RuntimeError) as cause:
-        raise Misuse(f"port {port} of {host} is in use, or may not be used") from cause
-    return Node(node.name, node.kind, node.mspid, f"{host}:{bound}")
+    except RuntimeError as cause:
+        raise _taken(node) from cause
+    return Node(node.name, node.kind, node.mspid, f"{node.host}:{bound}")
+
+
+def _taken(node: Node) -> Misuse:
+    return Misuse(
+        f"port {node.port} of {node.host} is in use, or may not be used: say another with --port, 0 for a free one"
+    )
 
 
 def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

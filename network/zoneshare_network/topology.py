@@ -69,6 +69,8 @@ def read(folder: Path) -> Topology | None:
         return msgspec.json.decode(path.read_bytes(), type=Topology)
     except FileNotFoundError:
         return None
+    except NotADirectoryError as cause:
+        raise Misuse(f"a network lives in a folder, and {folder} is none") from cause
     except (msgspec.MsgspecError, OSError) as cause:
         raise Misuse(f"{path} is not the file of a network: {cause}") from cause
 

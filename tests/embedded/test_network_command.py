@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, "subpro
 
 
 Up = tuple[Path, "subprocess.Popen[str]", list[str]]
+_TAKEN = "port {} of 127.0.0.1 is in use, or may not be used: say another with --port, 0 for a free one"
 
 
 def test_it_says_what_it_is_and_where(up: Up) -> None:
@@ -111,7 +113,48 @@ def test_a_second_process_and_a_port_in_use_are_one_line(up: Up, tmp_path: Path)
     third = start(tmp_path, "--port", port)
     _, err = third.communicate(timeout=30)
     assert third.returncode != 0
-    assert err.strip() == f"error: port {port} of 127.0.0.1 is in use, or may not be used"
+    assert err.strip() == f"error: {_TAKEN.format(port)}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_new_network_gives_way_to_a_port_in_use(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Misuse, match=_TAKEN.format(port)):
+            _run("up", "--dir", str(folder), "--port", str(port))
+    assert not folder.exists()
+
+
+def test_with_a_port_the_other_nodes_give_way_too(tmp_path: Path) -> None:
+    process = start(tmp_path, "--port", "0")
+    ready(process)
+    process.terminate()
+    process.communicate(timeout=30)
+    before = {node.name: node.port for node in host.nodes(tmp_path)}
+    files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    name = host.nodes(tmp_path)[1].name
+    with socket.create_server(("127.0.0.1", before[name])):
+        with pytest.raises(Misuse, match=_TAKEN.format(before[name])):
+            _run("up", "--dir", str(tmp_path))
+        assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == files
+        process = start(tmp_path, "--port", "0")
+        ready(process)
+        after = {node.name: node.port for node in host.nodes(tmp_path)}
+        process.terminate()
+        process.communicate(timeout=30)
+    assert after[name] != before[name]
+    assert after["orderer0.OrdererMSP"] == before["orderer0.OrdererMSP"], "only who must gives way"
+
+
+@pytest.mark.parametrize("command", ["up", "status", "enroll x"])
+def test_a_file_is_no_network(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("hello")
+    with pytest.raises(Misuse) as caught:
+        _run(*command.split(), "--dir", str(file))
+    assert str(caught.value) == f"a network lives in a folder, and {file} is none"
+    assert file.read_text() == "hello"
 
 
 def test_the_port_stays_and_interrupt_stops(tmp_path: Path) -> None:
