@@ -1,9 +1,9 @@
 """A zone with auctions on the in-memory ledger: a drone, vehicles, and an enclave on a simulated platform."""
 
 import datetime
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -81,11 +81,12 @@ class SealWorld:
         self.dora, self.ann, self.bob, self.cid = (
             self.world.person(name, self.zone, RICH) for name in ("dora", "ann", "bob", "cid")
         )
-        self.folder = Path(tempfile.mkdtemp(prefix="zoneshare-seal-"))
-        now = datetime.datetime.fromtimestamp(self.now / 1000, datetime.UTC)
-        root = make_simulated_platform(self.folder, now)
         self.trust = trust_in("zone-a", ORGS)
-        self.platform = SimulatedPlatform(self.folder, self.trust)
+        with TemporaryDirectory(prefix="zoneshare-seal-") as folder:
+            root = make_simulated_platform(Path(folder), datetime.datetime.fromtimestamp(self.now / 1000, datetime.UTC))
+            self.platform = SimulatedPlatform(Path(folder), self.trust)
+            self.other_program = SimulatedPlatform(Path(folder), replace(self.trust, version=9))
+            """On the same platform."""
         self.store = MemoryStore()
         self.enclave = self.start_enclave()
         keys = tuple(key.record for key in development())

@@ -17,7 +17,6 @@ from zoneshare.seal import enclave as program
 from zoneshare.seal import measurement
 from zoneshare.seal.enclave import Enclave
 from zoneshare.seal.measurement import MODULES, measure, source
-from zoneshare.seal.platform import SimulatedPlatform
 from zoneshare.seal.sealing import SUITE, open_bid, seal_bid
 from zoneshare.seal.setup import make_notice
 from zoneshare_protocols.codec import encode
@@ -275,7 +274,7 @@ def test_its_disk_is_read_by_the_same_program_on_the_same_platform_only(
     world = one.world
     sealed = world.store.sealed[one.id]
     with pytest.raises(DataCorrupt):
-        SimulatedPlatform(world.folder, replace(world.trust, version=9)).unseal(sealed, one.id)
+        world.other_program.unseal(sealed, one.id)
     with pytest.raises(DataCorrupt):
         world.platform.unseal(sealed, b"another auction")
     with pytest.raises(DataCorrupt):

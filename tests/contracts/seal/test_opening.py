@@ -76,7 +76,7 @@ def test_another_program_is_refused(world: SealWorld) -> None:
     notice = replace(world.notice(), measurement=b"m" * 32)
     forged = replace(opening(world, 1), notice=notice)
     refuse(world, NotAllowed, forged)
-    other = SimulatedPlatform(world.folder, replace(world.trust, version=9))
+    other = world.other_program
     assert other.measurement != world.platform.measurement
     refuse(world, BadProof, on(world, other))
 
@@ -207,10 +207,10 @@ def test_a_root_that_is_no_ca(world: SealWorld) -> None:
 
 def test_a_platform_is_made_once(world: SealWorld, tmp_path: Path) -> None:
     with pytest.raises(Misuse):
-        make_simulated_platform(world.folder, datetime.datetime.now(datetime.UTC))
-    with pytest.raises(Misuse):
         SimulatedPlatform(tmp_path, world.trust)
     make_simulated_platform(tmp_path, datetime.datetime.now(datetime.UTC))
+    with pytest.raises(Misuse):
+        make_simulated_platform(tmp_path, datetime.datetime.now(datetime.UTC))
     (tmp_path / KEY_FILE).chmod(0o644)
     with pytest.raises(Misuse, match="read by others"):
         SimulatedPlatform(tmp_path, world.trust)
