@@ -18,7 +18,7 @@ $(STAMP): requirements.lock Makefile $(addsuffix /pyproject.toml,$(WORKSPACE))
 	@PYTHON="$(PYTHON)" UV_VERSION="$(UV_VERSION)" sh network/setup/install.sh $(WORKSPACE)
 	@touch $@
 
-demo: setup ## watch a file being sold between two zones, and four frauds fail (FILE=… for a file of yours)
+demo: setup ## watch a file being sold, four frauds fail, miners train, drones buy computing (FILE=… for a file of yours)
 	@$(RUN)/zoneshare demo $(if $(FILE),--file "$$FILE")
 
 network: setup ## start the real network of docker-compose.yaml and set it up (needs Docker; see docs/real-network.md)

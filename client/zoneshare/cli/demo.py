@@ -21,10 +21,12 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Run in this new folder, and keep it.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only the honest trade, without the four frauds.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the honest trade: no frauds, miners or drones.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Watch a file being sold between two zones, and four frauds fail. Everything runs on this machine.
+    """Watch a file being sold, four frauds fail, miners train (a liar is caught), and drones buy computing by auction.
+
+    Everything runs on this machine.
 
     Example: zoneshare demo --file holiday.jpg
     """

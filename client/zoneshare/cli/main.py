@@ -19,9 +19,9 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines say again, a
 ENTRY_POINTS = "zoneshare.commands"
 """Other distributions add commands under this entry-point group: typer apps."""
 
-INTRO = """Data trading between devices of different owners, on Hyperledger Fabric.
+INTRO = """Trading of data and computing between devices of different owners, on Hyperledger Fabric.
 
-A trade by hand, in three terminals:
+A trade of data by hand, in three terminals:
 
 1: zoneshare network up --dir net
 
@@ -38,6 +38,9 @@ A trade by hand, in three terminals:
 3: zoneshare buy alice … (the line the seller printed) --out COPY
 
 3: zoneshare zones audit --network net
+
+Computing: coordinator, mine, multiply and train have matrix products computed, which win a zone's blocks (docs/epow.md);
+enclave, auction and bid have a drone's tasks computed by vehicles (docs/seal.md).
 
 Example: zoneshare demo
 """
@@ -95,7 +98,7 @@ _OWN: Mapping[str, Command] = {
     "enclave": Command("Decide sealed auctions, in a simulated enclave.", _app("enclave", "zoneshare.cli.enclave")),
     "auction": Command("Have a drone's tasks computed by vehicles.", _app("auction", "zoneshare.cli.auction")),
     "bid": Command("Compute for drones, for money.", _app("bid", "zoneshare.cli.bid")),
-    "demo": Command("Watch a file being sold, and four frauds fail.", _demo),
+    "demo": Command("Watch a file being sold, four frauds fail, miners train, and drones buy computing.", _demo),
 }
 _HELP = {
     "network": "Run a Fabric network on this machine, for development.",

@@ -38,16 +38,16 @@ async def play(stage: Stage, show: Show, a: Actor, b: Actor, file: Path) -> None
     order = Order(shop.data, "127.0.0.1", shop.port, got, PRICE, PRICE * chunks + MORE)
     started_ms, started = time.time_ns() // 1_000_000, time.perf_counter()
 
-    shown, funded = 0, False
+    shown, told, funded = 0, 0, False
 
     def progress(done: int, newest: SignedState | None) -> None:
-        nonlocal shown, funded
+        nonlocal shown, told, funded
         if newest is not None and not funded:
             _show_funding(stage, show, a, b, newest.state.channel)
             funded = True
         if newest is not None and (done == chunks or done - shown >= chunks / LINES):
-            show.state(shown + 1, done, chunks, newest, started_ms)
-            shown = done
+            show.state(shown + 1, done, chunks, newest if newest.state.version > told else None, started_ms)
+            shown, told = done, newest.state.version
 
     async with stage.buyer(a, Plan()) as buyer:
         receipt = await buyer.buy(order, progress)

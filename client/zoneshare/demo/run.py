@@ -23,7 +23,7 @@ PATIENCE_S = 180
 
 
 async def play(show: Show, file: Path | None, keep: Path | None, quick: bool) -> None:
-    """Runs the demo in ``keep``, or in a folder that is gone afterwards. ``quick`` leaves the frauds out.
+    """Runs the demo in ``keep``, or in a folder that is gone afterwards. ``quick``: only the honest trade.
 
     Raises Misuse for a file that cannot be sold, or a folder that is there already.
     """

@@ -29,15 +29,18 @@ class Show:
         for line in columns(tuple(heads), [tuple(row) for row in rows]).splitlines():
             self.say(line)
 
-    def state(self, first: int, last: int, total: int, signed: SignedState, started_ms: int) -> None:
-        """Some chunks have come; the newest T_i that both have signed, and its lock, told from the trade's start."""
+    def state(self, first: int, last: int, total: int, signed: SignedState | None, started_ms: int) -> None:
+        """Some chunks have come; the newest T_i that both have signed (None: as before), and its lock, told from the
+        trade's start.
+        """
+        here = f"chunks {first:>4} to {last:>4} of {total} are here"
+        if signed is None:
+            self.say(here)
+            return
         state = signed.state
         pays = spent(decode(Payment, state.app_state))
         lock = (state.lock - started_ms) / 1000
-        self.say(
-            f"chunks {first:>4} to {last:>4} of {total} are here; newest T_{state.version}: {pays} signed for, "
-            f"its lock N at +{lock:,.2f} s"
-        )
+        self.say(f"{here}; newest T_{state.version}: {pays} signed for, its lock N at +{lock:,.2f} s")
 
     def audit(self, found: NetworkAudit) -> None:
         """The books of all zones, and the sum that :func:`audit_network` has proven equal."""

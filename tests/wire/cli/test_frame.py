@@ -28,6 +28,14 @@ def test_help_lists_all_commands(cli: Run) -> None:
     for name in (*GROUPS, "network", "bench", "seller", "buy", "watchtower", "demo"):
         assert f"\n  {name} " in found.out
     assert "Example: zoneshare demo" in found.out
+    assert "data and computing" in found.out
+
+
+def test_the_demos_scenes_are_told_wherever_it_is_named(cli: Run) -> None:
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text()
+    for text in (cli("--help").out, cli("demo", "--help").out, makefile):
+        for scene in ("a file being sold", "four frauds fail", "miners train", "drones buy computing"):
+            assert scene in " ".join(text.split())
 
 
 @pytest.mark.parametrize(("group", "command"), [(g, c) for g, names in GROUPS.items() for c in names])
