@@ -29,7 +29,7 @@ def main(folder: Path, runs: int) -> None:
             title = "mode cost (the default)" if reading is sim.FAIR else "the paper's mode, hashing task-free loops"
             axis.set_title(title, fontsize=9)
             draw(axis, reading, runs)
-        axes[0].legend(fontsize=7)
+        plots.legend(figure)
         Console().print(str(plots.save(figure, folder / f"epow-{name}.svg")))
 
 
@@ -44,13 +44,13 @@ def _block_times(axis: Any, reading: sim.Reading, _: int) -> None:
 
 def _periods(axis: Any, reading: sim.Reading, runs: int) -> None:
     """Fig. 5, type IV: clock periods in nsub-tasks by height, the mean of ``runs`` runs."""
-    for size in SIZES:
+    for colour, size in enumerate(SIZES):
         outcomes = [_outcome("IV", size, reading, seed) for seed in range(runs)]
         loops = [sum(outcome.loops[height] for outcome in outcomes) / runs for height in range(50)]
         periods = [done * sim.LOOP_SECONDS * sim.CLOCK_HZ for done in loops]
-        axis.plot(range(1, 51), periods, linewidth=0.9, label=f"{size} miners")
-    for size, value in PAPER_PERIODS.items():
-        axis.plot([50], [value], "kx", label=f"the paper, {size} miners")
+        axis.plot(range(1, 51), periods, f"C{colour}", linewidth=0.9, label=f"{size} miners")
+        if size in PAPER_PERIODS:
+            axis.plot([50], [PAPER_PERIODS[size]], f"C{colour}X", label=f"the paper, {size} miners")
     axis.set_xlabel("block height")
     axis.set_ylabel("clock periods in nsub-tasks")
 

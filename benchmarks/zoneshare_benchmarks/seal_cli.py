@@ -16,7 +16,9 @@ has any. What is measured is measured over the real contracts on an embedded Fab
 enclave and development proving keys; every proof is made. ARMOR, BidGuard and SAFE have no public code: they are
 *models* that run the same auctions with real cryptography and are as faithful as their descriptions. Times are
 processor times, so that they hold on a busy machine too, but for the consensus delay. Parameters that the paper's text
-lost are ours ([seal.md](seal.md)). Figures keep the numbers of the paper's text, which gives 5, 7 and 9 twice.
+lost are ours ([seal.md](seal.md)). Figures keep the numbers of the paper's surviving text, which gives 5, 7 and 9
+twice, each for two different things; Figs. 4, 6 and 8 occur nowhere in it, so that they are not here by number: two
+of them may be what it calls 5 and 7 the second time.
 
 """
 
@@ -35,8 +37,8 @@ def seal_(
         ),
     ] = None,
 ) -> None:
-    """Make DIR/seal-figures.md and its pictures: Tables III and V to VIII, Figs. 5 to 11. Takes about
-    five minutes of a processor.
+    """Make DIR/seal-figures.md and its pictures: Tables III and V to VIII, Figs. 5, 7 and 9 to 11. Takes
+    about five minutes of a processor.
 
     Example: zoneshare bench seal --out docs --traces taxis
     """

@@ -114,7 +114,7 @@ def measured(made: Proofs, dwells: Sequence[int], say: Callable[[str], None]) ->
         lambda: seal_ledger.consensus(made),
         Picture(
             "transaction",
-            (Panel("s", same("mean", "longest"), limits={"the paper, least": 0.3, "the paper, most": 0.81}),),
+            (Panel("delay, s", same("mean", "longest"), limits={"the paper, least": 0.3, "the paper, most": 0.81}),),
             bars=True,
         ),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +42,31 @@ def draw(table: Table, picture: Picture, folder: Path) -> Path:
     width = plots.SIZE[0] * min(1, len(picture.panels) / 2)
     figure, axes = pyplot.subplots(1, len(picture.panels), figsize=(max(width, 5.6), plots.SIZE[1]), squeeze=False)
     for axis, panel in zip(axes[0], picture.panels, strict=True):
-        _bars(axis, table, panel) if picture.bars else _lines(axis, table, picture.x, panel)
-        for name, value in panel.limits.items():
-            axis.axhline(value, color="black", linewidth=0.8, linestyle="--", label=name)
+        # The scale first, so that the room above what is drawn is the scale's.
         axis.set_yscale(panel.scale)
+        _bars(axis, table, panel) if picture.bars else _lines(axis, table, picture.x, panel)
+        for (name, value), dashes in zip(panel.limits.items(), cycle(("--", ":")), strict=False):
+            axis.axhline(value, color="black", linewidth=0.8, linestyle=dashes, label=name)
         axis.set_xlabel(picture.x)
         axis.set_ylabel(panel.label)
-        axis.legend(fontsize=7)
+    plots.legend(figure)
     path = plots.save(figure, folder / f"{table.name}.png")
     pyplot.close(figure)
     return path
 
 
 def _lines(axis: Any, table: Table, x: str, panel: Panel) -> None:
-    for column, name in panel.lines.items():
-        axis.plot(table.column(x), table.column(column), marker="o", markersize=3, linewidth=0.9, label=name)
+    """Each before the next, and every second one dashed, so that two with the same values are both seen."""
+    for number, ((column, name), style) in enumerate(zip(panel.lines.items(), cycle(("o-", "s--")), strict=False)):
+        axis.plot(
+            table.column(x), table.column(column), style, markersize=3, linewidth=1, label=name, zorder=3 - number / 100
+        )
 
 
 def _bars(axis: Any, table: Table, panel: Panel) -> None:
     names = [str(row[0]) for row in table.rows]
+    width = 0.8 / len(panel.lines)
     for number, (column, name) in enumerate(panel.lines.items()):
-        places = [place + number * 0.8 / len(panel.lines) for place in range(len(names))]
-        axis.bar(places, table.column(column), 0.8 / len(panel.lines), label=name)
+        places = [place + (number + 0.5) * width - 0.4 for place in range(len(names))]
+        axis.bar(places, table.column(column), width, label=name)
     axis.set_xticks(range(len(names)), names, rotation=60, fontsize=7)

@@ -10,6 +10,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from zoneshare_benchmarks import plots
+
 mpl.use("svg")
 WIDTH, HEIGHT = 6.4, 3.2
 
@@ -62,7 +64,7 @@ def lines(
             axes.set_ylim(bottom=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-        axes.legend(fontsize=8)
+        plots.legend(axes.figure)
 
     return draw(paint)
 

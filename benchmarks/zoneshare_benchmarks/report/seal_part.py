@@ -42,7 +42,9 @@ def _table_5(_: Mode) -> Section:
     with proofs() as made:
         small, large = (seal_runs.run_whole(size, made) for size in (seal_runs.SIZES[0], seal_runs.SIZES[-1]))
     table = seal_runs.table_5(small, large)
-    more = Text("Tables III and VI to VIII and Figs. 5, 6 and 8: in full mode, or by zoneshare bench seal.")
+    more = Text(
+        "Tables III and VI to VIII, Fig. 5 and the consensus delay of Fig. 7: in full mode, or by zoneshare bench seal."
+    )
     return Section(TITLE, [*parts(Chapter(lambda: table)), more])
 
 
