@@ -39,8 +39,8 @@ A trade of data by hand, in three terminals:
 
 3: zoneshare zones audit --network net
 
-Computing: coordinator, mine, multiply and train have matrix products computed, which win a zone's blocks (docs/epow.md);
-enclave, auction and bid have a drone's tasks computed by vehicles (docs/seal.md).
+Computing: coordinator, mine, multiply and train have matrix products computed, which win a zone's blocks
+(docs/epow.md); enclave, auction and bid have a drone's tasks computed by vehicles (docs/seal.md).
 
 Example: zoneshare demo
 """
@@ -98,7 +98,7 @@ _OWN: Mapping[str, Command] = {
     "enclave": Command("Decide sealed auctions, in a simulated enclave.", _app("enclave", "zoneshare.cli.enclave")),
     "auction": Command("Have a drone's tasks computed by vehicles.", _app("auction", "zoneshare.cli.auction")),
     "bid": Command("Compute for drones, for money.", _app("bid", "zoneshare.cli.bid")),
-    "demo": Command("Watch a file being sold, four frauds fail, miners train, and drones buy computing.", _demo),
+    "demo": Command("Watch a sale, frauds that fail, mining, and auctions.", _demo),
 }
 _HELP = {
     "network": "Run a Fabric network on this machine, for development.",
