@@ -3,36 +3,30 @@
 import asyncio
 import contextlib
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.memory_identity import Identity as Person
 from tests.support.memory_identity import identity
-from tests.support.memory_stub import VALID
+from tests.support.memory_ledger import Hook, MemoryLedger, Shared, as_identity, no_hook
 from tests.support.memory_world import ORGS, World, balance
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
 from zoneshare.epow.ledger import Mining
 from zoneshare.epow.miner import Miner
 from zoneshare.epow.source import Source
-from zoneshare.identity import Identity
-from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
 from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.epow.ledger import MiningZone
 from zoneshare_protocols.epow.records import MiningRules
-from zoneshare_protocols.sharing.records import EndorsedQuery, Trust
+from zoneshare_protocols.sharing.records import Trust
 
 MONEY = 10**9
-LOCK = threading.RLock()
-CHANGED = threading.Condition(LOCK)
-Hook = Callable[[str], None]
 RULES = MiningRules(
     1,
     basic=16,
@@ -45,76 +39,12 @@ RULES = MiningRules(
 )
 
 
-class Dead(BaseException):
-    """A process is killed here: nothing of the product may catch it."""
-
-
-class MemoryLedger:
-    """The Ledger port on the in-memory zone; time there is real, and ``hook`` is called around every submit."""
-
-    def __init__(self, rig: "Rig", who: Person, hook: Hook) -> None:
-        self._rig, self._who, self._hook = rig, who, hook
-
-    @property
-    def channel(self) -> str:
-        return self._rig.zone.name
-
-    def evaluate(self, function: str, *args: bytes) -> bytes:
-        with LOCK:
-            self._rig.turn()
-            return self._rig.zone.evaluate(self._who, function, *args)
-
-    def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
-        self._hook(f"before {function}")
-        with CHANGED:
-            self._rig.turn()
-            simulation = self._rig.zone.endorse(self._who, function, *args, transient=transient)
-            payload = simulation.result()
-            if self._rig.zone.commit(simulation) != VALID:
-                raise Conflict("another transaction was first")
-            CHANGED.notify_all()
-        self._hook(f"after {function}")
-        return Committed(simulation.tx_id, self._rig.zone.block, payload)
-
-    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
-        raise NotImplementedError
-
-    def events(self, from_block: int | None = None) -> "MemoryEvents":
-        return MemoryEvents(self._rig)
-
-
-class MemoryEvents:
-    def __init__(self, rig: "Rig") -> None:
-        self._zone, self._closed = rig.zone, False
-        self._next = len(rig.zone.events)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ChaincodeEvent:
-        with CHANGED:
-            CHANGED.wait_for(lambda: self._closed or self._next < len(self._zone.events))
-            if self._closed:
-                raise StopIteration
-            event = self._zone.events[self._next]
-            self._next += 1
-        return ChaincodeEvent(event.block, event.tx_id, event.name, event.payload)
-
-    def close(self) -> None:
-        with CHANGED:
-            self._closed = True
-            CHANGED.notify_all()
-
-
-def no_hook(point: str) -> None:
-    pass
-
-
 class Rig:
     """zone-a mines: the coordinator cora, miners by name, sources by name."""
 
     def __init__(self, folder: Path, rules: MiningRules = RULES, dispute_time: int = 3_600_000) -> None:
         self.folder = folder
+        self._shared = Shared(self.turn)
         sys.setswitchinterval(0.0002)  # engines of tiny products hog Python's lock
         self.world = World()
         self.zone = self.world.a
@@ -135,22 +65,22 @@ class Rig:
         self._began += span_ms
 
     def person(self, name: str, money: int = MONEY) -> Person:
-        with LOCK:
+        with self._shared.changed:
             return self.world.person(name, self.zone, money)
 
     def ledger(self, who: Person, hook: Hook = no_hook) -> MemoryLedger:
-        return MemoryLedger(self, who, hook)
+        return MemoryLedger(self._shared, self.zone, who, hook)
 
     def of(self, who: Person, hook: Hook = no_hook) -> Mining:
         return Mining(self.ledger(who, hook))
 
     def balance(self, who: Person) -> int:
-        with LOCK:
+        with self._shared.changed:
             return balance(self.zone, who)
 
     @property
     def peers(self) -> PeerBook:
-        with LOCK:
+        with self._shared.changed:
             return PeerBook([decode(Trust, self.zone.evaluate(self.cora, "ledger:trust", "zone-b"))])
 
     @contextlib.asynccontextmanager
@@ -195,13 +125,9 @@ class Rig:
         """All that was issued is with somebody, or held by mining."""
         from tests.contracts.ledger.test_conservation import books
 
-        with LOCK:
+        with self._shared.changed:
             found = books(self.zone)
         assert found.balances + found.escrows + self.mining.holds() == found.issued
-
-
-def as_identity(who: Person) -> Identity:
-    return Identity(who.mspid, who.certificate, who.key)
 
 
 def int8(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.int8]:

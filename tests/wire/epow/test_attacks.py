@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from tests.wire.epow.rig import MONEY, RULES, Rig, as_identity, int8
+from tests.support.memory_ledger import as_identity
+from tests.wire.epow.rig import MONEY, RULES, Rig, int8
 from zoneshare.epow.engine import Finished
 from zoneshare.epow.job import Job
 from zoneshare.epow.messages import EPOW, Done, Mine, Taken, Welcome

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.support.memory_identity import identity
-from tests.wire.epow.rig import Dead, Hook, Rig, as_identity, int8, no_hook
+from tests.support.memory_ledger import Dead, Hook, as_identity, no_hook
+from tests.wire.epow.rig import Rig, int8
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
 from zoneshare_protocols.epow.exact import product

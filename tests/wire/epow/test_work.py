@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.memory_identity import identity
-from tests.wire.epow.rig import RULES, Rig, as_identity, int8
+from tests.support.memory_ledger import as_identity
+from tests.wire.epow.rig import RULES, Rig, int8
 from zoneshare.cli import epow_roles
 from zoneshare.epow.messages import EPOW
 from zoneshare.trade.wire import Connection, PeerGone, serve

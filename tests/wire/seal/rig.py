@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -17,11 +17,10 @@ from msgspec.structs import replace
 from tests.contracts.seal.claim_world import DEVELOPMENT, ClaimWorld, fake_proof
 from tests.rules.seal.market import BARE
 from tests.support.memory_identity import Identity as Person
-from tests.support.memory_proofs import prove
-from tests.support.memory_stub import VALID
+from tests.support.memory_ledger import Dead, Hook, MemoryLedger, Shared, as_identity, no_hook
+from tests.support.memory_stub import Zone
 from tests.support.memory_world import pages
-from zoneshare.identity import Identity
-from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
+from zoneshare.ledger import Committed, Conflict
 from zoneshare.seal.auctioneer import Auctioneer, Spans
 from zoneshare.seal.bidder import Bidder, Policy
 from zoneshare.seal.claims import Claims
@@ -42,11 +41,6 @@ SPANS = Spans(bidding=60_000, deposits=60_000, deciding=40_000, committing=40_00
 SLACK = 30_000
 TERMS_HERE = replace(BARE, slack=SLACK, cap=2_000)
 SMALL = Batches(pictures=10, intensity=(60_000, 100_000), deadline=(8_000, 10_000))
-Hook = Callable[[str], None]
-
-
-class Dead(BaseException):
-    """A process is killed here: nothing of the product may catch it."""
 
 
 class Killer:
@@ -62,10 +56,6 @@ class Killer:
         if len(self.passed) >= self.at:
             self.struck.set()
             raise Dead(point)
-
-
-def no_hook(point: str) -> None:
-    pass
 
 
 class FastClock:
@@ -102,67 +92,17 @@ class FastClock:
                     end.cancel()
 
 
-class MemoryLedger:
-    """The Ledger port on the in-memory zone; ``hook`` is called around every submit."""
+class CrowdedLedger(MemoryLedger):
+    """Some transactions always come second: ``never`` has their function and number of arguments."""
 
-    def __init__(self, rig: "Rig", who: Person, hook: Hook) -> None:
-        self._rig, self._who, self._hook = rig, who, hook
-
-    @property
-    def channel(self) -> str:
-        return self._rig.zone.name
-
-    def evaluate(self, function: str, *args: bytes) -> bytes:
-        with self._rig.changed:
-            self._rig.turn()
-            return self._rig.zone.evaluate(self._who, function, *args)
+    def __init__(self, never: Set[tuple[str, int]], shared: Shared, zone: Zone, who: Person, hook: Hook) -> None:
+        super().__init__(shared, zone, who, hook)
+        self._never = never
 
     def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
-        self._hook(f"before {function}")
-        if (function, len(args)) in self._rig.never:
+        if (function, len(args)) in self._never:
             raise Conflict("money moves in every block")
-        with self._rig.changed:
-            self._rig.turn()
-            simulation = self._rig.zone.endorse(self._who, function, *args, transient=transient)
-            payload = simulation.result()
-            if self._rig.zone.commit(simulation) != VALID:
-                raise Conflict("another transaction was first")
-            self._rig.writes.append((self._who.account, function))
-            self._rig.changed.notify_all()
-        self._hook(f"after {function}")
-        return Committed(simulation.tx_id, self._rig.zone.block, payload)
-
-    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
-        with self._rig.changed:
-            self._rig.turn()
-            found: EndorsedQuery = prove(self._rig.zone, self._who, function, *args)
-            return found
-
-    def events(self, from_block: int | None = None) -> "MemoryEvents":
-        return MemoryEvents(self._rig)
-
-
-class MemoryEvents:
-    def __init__(self, rig: "Rig") -> None:
-        self._rig, self._closed = rig, False
-        self._next = len(rig.zone.events)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ChaincodeEvent:
-        with self._rig.changed:
-            self._rig.changed.wait_for(lambda: self._closed or self._next < len(self._rig.zone.events))
-            if self._closed:
-                raise StopIteration
-            event = self._rig.zone.events[self._next]
-            self._next += 1
-        return ChaincodeEvent(event.block, event.tx_id, event.name, event.payload)
-
-    def close(self) -> None:
-        with self._rig.changed:
-            self._closed = True
-            self._rig.changed.notify_all()
+        return super().submit(function, *args, transient=transient)
 
 
 class NearEnclave:
@@ -206,10 +146,9 @@ class Rig:
         self.folder = folder
         self.world = world or ClaimWorld()
         self.zone = self.world.zone
-        self.changed = threading.Condition(threading.RLock())
-        self.writes: list[tuple[str, str]] = []
-        """(account, function) of every transaction that committed."""
-        self.never: set[tuple[str, int]] = set()
+        self._shared = Shared(self.turn)
+        self.changed, self.writes = self._shared.changed, self._shared.writes
+        self.never: Set[tuple[str, int]] = frozenset()
         """(function, number of arguments) of what always comes second."""
         self.clock = FastClock(speed)
         self.clock.begin(self.world.now)
@@ -257,7 +196,10 @@ class Rig:
 
     def party(self, name: str, hook: Hook = no_hook) -> Party:
         who = self.people[name]
-        return Party(Identity(who.mspid, who.certificate, who.key), MemoryLedger(self, who, hook))
+        return Party(as_identity(who), self._ledger(who, hook))
+
+    def _ledger(self, who: Person, hook: Hook = no_hook) -> MemoryLedger:
+        return CrowdedLedger(self.never, self._shared, self.zone, who, hook)
 
     def journal(self, name: str, hook: Hook = no_hook) -> Journal:
         self._journals[name] = Journal(self.folder / f"{name}.journal", hook)
@@ -332,8 +274,8 @@ class Rig:
             return pages(self.zone, "auction:auctions", Auction, 50)
 
     def claims(self, id: bytes) -> list[Claimed]:
-        claims = Claims(MemoryLedger(self, self.people["dora"], no_hook))
-        winners = Auctions(MemoryLedger(self, self.people["dora"], no_hook)).winners(id)
+        ledger = self._ledger(self.people["dora"])
+        claims, winners = Claims(ledger), Auctions(ledger).winners(id)
         return [claim for one in winners if (claim := claims.claimed(id, one.seat)) is not None]
 
     def books_balance(self) -> None:

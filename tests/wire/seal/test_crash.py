@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.wire.seal.rig import TERMS_HERE, Dead, Killer, Rig, no_hook
+from tests.support.memory_ledger import Dead, no_hook
+from tests.wire.seal.rig import TERMS_HERE, Killer, Rig
 from zoneshare.seal.auctioneer import Auctioneer, Decided
 
 AT_ONCE = 6

@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.seal.seal_world import Round, SealWorld, bid_for
 from tests.support.memory_identity import Identity as Person
 from tests.support.memory_identity import identity
-from zoneshare.identity import Identity
+from tests.support.memory_ledger import as_identity
 from zoneshare.seal.enclave import Enclave
 from zoneshare.seal.enclave_client import EnclaveClient
 from zoneshare.seal.enclave_messages import ENCLAVE, Prepared, Received
@@ -22,10 +22,6 @@ from zoneshare.trade import wire
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import PeerGone
 from zoneshare_protocols.errors import BadSignature, Malformed, NotAllowed, NotFound
-
-
-def device(person: Person) -> Identity:
-    return Identity(person.mspid, person.certificate, person.key)
 
 
 class Door:
@@ -43,7 +39,7 @@ class Door:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Enclave]:
         enclave = self.world.enclave = self.enclave()
-        server = EnclaveServer(enclave, device(self.world.dora), self.peers, [self.world.dora.account])
+        server = EnclaveServer(enclave, as_identity(self.world.dora), self.peers, [self.world.dora.account])
         self.port = await server.start("127.0.0.1", 0)
         try:
             yield enclave
@@ -51,7 +47,7 @@ class Door:
             await server.stop()
 
     def client(self, who: Person) -> EnclaveClient:
-        return EnclaveClient("127.0.0.1", self.port, device(who), self.peers)
+        return EnclaveClient("127.0.0.1", self.port, as_identity(who), self.peers)
 
 
 @pytest.fixture
@@ -93,7 +89,7 @@ def test_whom_it_refuses(door: Door) -> None:
             stranger = identity("Org9MSP", "eve")
             with pytest.raises((NotAllowed, PeerGone)):
                 await door.client(stranger).deliver(sealed, opening)
-            talk = await wire.connect("127.0.0.1", door.port, device(world.ann), door.peers, ENCLAVE)
+            talk = await wire.connect("127.0.0.1", door.port, as_identity(world.ann), door.peers, ENCLAVE)
             await talk.send(Received(b"r" * 64))
             with pytest.raises(Malformed, match="not for an enclave"):
                 await talk.receive_one()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from fabric_protos.common import common_pb2
 
+from tests.support.memory_ledger import no_hook
 from tests.support.mortal_network import Shared
 from tests.wire.ledger.zones import AT_A, AT_B, PLACES, Zones, zones
-from tests.wire.trade.rig import BOND, MONEY, PAUSE_S, Devices, TurnedClock, no_hook
+from tests.wire.trade.rig import BOND, MONEY, PAUSE_S, Devices, TurnedClock
 from tests.wire.trade.steady import Calls, SteadyLedger
 from zoneshare.accounts import Accounts
 from zoneshare.bootstrap import set_up

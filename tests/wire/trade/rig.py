@@ -2,20 +2,14 @@
 
 import asyncio
 import os
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
-from tests.support.memory_identity import Identity as Person
-from tests.support.memory_proofs import prove
-from tests.support.memory_stub import VALID
-from tests.support.memory_stub import Zone as MemoryZone
+from tests.support.memory_ledger import Hook, MemoryLedger, Shared, as_identity, no_hook
 from tests.support.memory_world import World, balance
 from zoneshare.device_keys import DeviceKeys
-from zoneshare.identity import Identity
-from zoneshare.ledger import ChaincodeEvent, Committed, Conflict
 from zoneshare.stores import Store
 from zoneshare.stores.folder import FolderStore
 from zoneshare.trade.buyer import Buyer, Order
@@ -26,7 +20,6 @@ from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.seller import Policy, Seller
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.watchtower import Watchtower
-from zoneshare_protocols.sharing.records import EndorsedQuery
 
 R = TypeVar("R")
 
@@ -37,74 +30,8 @@ BOND = 500
 CHUNK = 1_000
 
 
-class Dead(BaseException):
-    """A process is killed here: nothing of the product may catch it."""
-
-
-class MemoryLedger:
-    """The Ledger port on one zone of the in-memory ledger; ``hook`` is called before and after every submit."""
-
-    def __init__(self, world: World, zone: MemoryZone, who: Person, hook: Callable[[str], None]) -> None:
-        self._world, self._zone, self._who, self._hook = world, zone, who, hook
-
-    @property
-    def channel(self) -> str:
-        return self._zone.name
-
-    def evaluate(self, function: str, *args: bytes) -> bytes:
-        with LOCK:
-            return self._zone.evaluate(self._who, function, *args)
-
-    def submit(self, function: str, *args: bytes, transient: dict[str, bytes] | None = None) -> Committed:
-        self._hook(f"before {function}")
-        with CHANGED:
-            simulation = self._zone.endorse(self._who, function, *args)
-            payload = simulation.result()
-            if self._zone.commit(simulation) != VALID:
-                raise Conflict("another transaction was first")
-            WRITES.append((self._zone.name, function))
-            CHANGED.notify_all()
-        self._hook(f"after {function}")
-        return Committed(simulation.tx_id, self._zone.block, payload)
-
-    def endorsed_query(self, function: str, *args: bytes) -> EndorsedQuery:
-        with LOCK:
-            proof: EndorsedQuery = prove(self._zone, self._who, function, *args)
-            return proof
-
-    def events(self, from_block: int | None = None) -> "MemoryEvents":
-        return MemoryEvents(self._zone, from_block)
-
-
-class MemoryEvents:
-    def __init__(self, zone: MemoryZone, from_block: int | None) -> None:
-        self._zone = zone
-        self._next = 0
-        self._closed = False
-        if from_block is None:
-            self._next = len(zone.events)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ChaincodeEvent:
-        with CHANGED:
-            CHANGED.wait_for(lambda: self._closed or self._next < len(self._zone.events))
-            if self._closed:
-                raise StopIteration
-            event = self._zone.events[self._next]
-            self._next += 1
-        return ChaincodeEvent(event.block, event.tx_id, event.name, event.payload)
-
-    def close(self) -> None:
-        with CHANGED:
-            self._closed = True
-            CHANGED.notify_all()
-
-
-LOCK = threading.RLock()
-CHANGED = threading.Condition(LOCK)
-WRITES: list[tuple[str, str]] = []
+SHARED = Shared()
+WRITES = SHARED.writes
 """(zone, function) of every transaction that committed, of the one world of a test."""
 
 
@@ -160,10 +87,6 @@ class TurnedClock:
                 self.advance(step_ms)
 
 
-def no_hook(point: str) -> None:
-    pass
-
-
 class Devices(ABC):
     """alice of zone-a, who buys; bob of zone-b, who sells; carol of zone-b, who watches for bob. Hooks see every
     durable write, and may raise Dead."""
@@ -178,7 +101,7 @@ class Devices(ABC):
         self.journals: dict[str, Journal] = {}
 
     @abstractmethod
-    def party(self, name: str, hook: Callable[[str], None] = no_hook) -> Party:
+    def party(self, name: str, hook: Hook = no_hook) -> Party:
         """alice, bob or carol, as she or he reaches the ledgers."""
 
     @property
@@ -186,16 +109,16 @@ class Devices(ABC):
     def money(self) -> tuple[int, int]:
         """alice's and bob's balance."""
 
-    def journal(self, name: str, hook: Callable[[str], None] = no_hook) -> Journal:
+    def journal(self, name: str, hook: Hook = no_hook) -> Journal:
         journal = Journal(self.folder / f"{name}.journal", hook)
         self.journals[name] = journal
         return journal
 
-    def buyer(self, hook: Callable[[str], None] = no_hook, window: int = 16) -> Buyer:
+    def buyer(self, hook: Hook = no_hook, window: int = 16) -> Buyer:
         journal = self.journal("alice", hook)
         return Buyer(self.party("alice", hook), self.store, journal, clock=self.clock, plan=self.plan, window=window)
 
-    async def seller(self, hook: Callable[[str], None] = no_hook, tower: bool = False) -> Seller:
+    async def seller(self, hook: Hook = no_hook, tower: bool = False) -> Seller:
         party = self.party("bob", hook)
         line = Tower("127.0.0.1", self.tower_port, party.identity, party.peers(), self.clock) if tower else None
         seller = Seller(
@@ -210,7 +133,7 @@ class Devices(ABC):
         self.port = await seller.start("127.0.0.1", self.port)
         return seller
 
-    async def watchtower(self, hook: Callable[[str], None] = no_hook) -> Watchtower:
+    async def watchtower(self, hook: Hook = no_hook) -> Watchtower:
         tower = Watchtower(self.party("carol", hook), self.journal("carol", hook), self.clock)
         self.tower_port = await tower.start("127.0.0.1", self.tower_port)
         return tower
@@ -244,18 +167,17 @@ class Rig(Devices):
         self.carol = self.world.person("carol", self.world.b)
 
     def _turn(self, span_ms: int) -> None:
-        with LOCK:
+        with SHARED.changed:
             self.world.net.advance(span_ms)
 
-    def party(self, name: str, hook: Callable[[str], None] = no_hook) -> Party:
+    def party(self, name: str, hook: Hook = no_hook) -> Party:
         who = {"alice": self.alice, "bob": self.bob, "carol": self.carol}[name]
         home = "zone-a" if name == "alice" else "zone-b"
-        ledgers = {zone.name: MemoryLedger(self.world, zone, who, hook) for zone in (self.world.a, self.world.b)}
-        identity = Identity(who.mspid, who.certificate, who.key)
+        ledgers = {zone.name: MemoryLedger(SHARED, zone, who, hook) for zone in (self.world.a, self.world.b)}
         keys = DeviceKeys(who.signing.private_bytes_raw())
-        return Party(identity, keys, Zone(home, ledgers[home]), lambda trust: ledgers[trust.zone])
+        return Party(as_identity(who), keys, Zone(home, ledgers[home]), lambda trust: ledgers[trust.zone])
 
     @property
     def money(self) -> tuple[int, int]:
-        with LOCK:
+        with SHARED.changed:
             return balance(self.world.a, self.alice), balance(self.world.b, self.bob)

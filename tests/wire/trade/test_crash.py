@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Dead, Rig
+from tests.support.memory_ledger import Dead
+from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Rig
 from zoneshare.trade.buyer import Buyer
 from zoneshare.trade.party import Zone
 from zoneshare_protocols.errors import ZoneshareError

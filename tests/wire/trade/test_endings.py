@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.trade.rig import BOND, CHUNK, LOCK, MONEY, PRICE, WRITES, MemoryLedger, Rig
+from tests.support.memory_ledger import MemoryLedger
+from tests.wire.trade.rig import BOND, CHUNK, MONEY, PRICE, SHARED, WRITES, Rig
 from zoneshare.accounts import Accounts
 from zoneshare.ledger import LedgerUnavailable
 from zoneshare.trade.buyer import Buyer
@@ -39,7 +40,7 @@ def stopping(at: int) -> Progress:
 
 
 def the_channel(rig: Rig) -> Channel:
-    with LOCK:
+    with SHARED.changed:
         key = next(key for key in rig.world.b.state if key.startswith("\x00channel\x00"))
         return decode(Channel, rig.world.b.state[key][0])
 
