@@ -155,20 +155,22 @@ def main(folder: Path, quick: bool) -> None:
         console.print(
             f"type {each.kind:>3}, {each.miners} miners: {len(each.times) + 1} blocks, {each.involved} by nsub-tasks, "
             f"{fmean(each.times) if each.times else 0:.2f} s a block, deviation {each.spread:.2f} of it, "
-            f"useful {each.useful:.2f} ({_virtual(each)['useful']:.2f} in virtual time)"
+            f"useful {each.useful:.2f} ({virtual(each)['useful']:.2f} in virtual time)"
         )
-    console.print(str(_draw(folder, seen)))
+    console.print(str(draw(folder, seen)))
 
 
-def _virtual(seen: Seen) -> dict[str, float]:
+def virtual(seen: Seen) -> dict[str, float]:
+    """The same network in virtual time: :func:`.epow_sim.average`."""
     return sim.average(seen.kind, seen.miners, sim.FAIR, 30, Random(seen.kind))
 
 
-def _draw(folder: Path, seen: list[Seen]) -> Path:
+def draw(folder: Path, seen: list[Seen]) -> Path:
+    """``folder/epow-real.svg``."""
     pyplot = plots.start("svg")
     figure, axes = pyplot.subplots(1, 2, figsize=plots.SIZE)
     labels = [f"{each.kind}, {each.miners}" for each in seen]
-    virtual = [_virtual(each) for each in seen]
+    virtual = [virtual(each) for each in seen]
     _bars(axes[0], labels, [s.useful for s in seen], [v["useful"] for v in virtual], "time in task-involved loops")
     spreads = [v["deviation"] / v["block_time"] for v in virtual]
     _bars(axes[1], labels, [s.spread for s in seen], spreads, "deviation / mean of the block time")

@@ -1,18 +1,23 @@
-"""E-PoW's Figs. 4 to 6 from the simulation, which runs the very rules in virtual time."""
+"""E-PoW: Figs. 4 to 6 from the simulation, which runs the very rules in virtual time; real processes; growth."""
 
 import io
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
-from zoneshare_benchmarks import epow_plots
+from zoneshare_benchmarks import epow_plots, epow_real, epow_scale
 from zoneshare_benchmarks import epow_sim as sim
 from zoneshare_benchmarks.report.page import Part, Picture, Section, Table, Text
-from zoneshare_benchmarks.report.pictures import inline
+from zoneshare_benchmarks.report.pictures import inline, lines
 from zoneshare_benchmarks.report.steps import Mode, Step
+from zoneshare_benchmarks.seal_growth import fit
 
 TITLE = "E-PoW, Figs. 4 to 6"
+REAL = "E-PoW with real processes"
+GROWTH = "Growth: E-PoW's task lists"
 _CAPTIONS = {
     "epow-fig4": "Fig. 4: block times, 5 miners",
     "epow-fig5": "Fig. 5: clock periods in nsub-tasks, type IV",
@@ -57,4 +62,68 @@ def make(mode: Mode) -> Section:
     return Section(TITLE, parts)
 
 
-STEPS = (Step("epow-figures", TITLE, make, 20),)
+def _real(_: Mode) -> Section:
+    """Types I to V with 3 miners, type IV with 2 and 5."""
+    seen = list(epow_real.networks(epow_real.WHOLE, epow_real.SECONDS))
+    with TemporaryDirectory() as folder:
+        picture = inline(epow_real.draw(Path(folder), seen).read_text())
+    rows = []
+    for each in seen:
+        beside = epow_real.virtual(each)
+        rows.append(
+            (
+                f"{each.kind}, {each.miners}", len(each.times) + 1, each.involved,
+                f"{fmean(each.times):.2f}" if each.times else "-", f"{each.spread:.2f}",
+                f"{beside['deviation'] / beside['block_time']:.2f}", f"{each.useful:.2f}", f"{beside['useful']:.2f}",
+            )
+        )  # fmt: skip
+    heads = (
+        "type, miners", "blocks", "by nsub-tasks", "block time, s", "deviation / mean", "in virtual time",
+        "useful share", "in virtual time",
+    )  # fmt: skip
+    return Section(
+        REAL,
+        [
+            Picture(picture, "Useful share, and how much block times differ"),
+            Table(heads, tuple(rows)),
+            Text(
+                f"Network, coordinator, sources and miners, each a process; blocks of {epow_real.BASIC}, "
+                f"{epow_real.SECONDS:g} s a network, a target of {epow_real.BLOCK_S:g} s, of which claims fill the "
+                "same part as the paper's. Useful: the share of all miners' time in task-involved loops; the news of a "
+                "block, new assignments and claims take some tenths of each second. Miners share this machine's cores."
+            ),
+        ],
+    )
+
+
+def _scale(mode: Mode) -> Section:
+    """To 10^6 nsub-tasks in full mode, else 125,000."""
+    found = [epow_scale.apart(basic) for basic in (epow_scale.BASICS if mode.full else epow_scale.BASICS[:-1])]
+    counts, spent, memory = ([each[name] for each in found] for name in ("nsubs", "seconds", "mb"))
+    time, space = (fit([(count,) for count in counts], values).exponents[0] for values in (spent, memory))
+    rows = tuple(
+        (f"{each['nsubs']:,.0f}", f"{each['runs']:,.0f}", f"{each['seconds']:.2f}",
+         f"{each['seconds'] / each['nsubs'] * 1e6:.0f}", f"{each['mb']:.1f}")
+        for each in found
+    )  # fmt: skip
+    series = {"CPU s": (counts, spent), "MB beyond the matrices": (counts, memory)}
+    return Section(
+        GROWTH,
+        [
+            Picture(lines(series, "nsub-tasks", "", log=True), "Growth with a task list's length"),
+            Table(("nsub-tasks", "runs", "CPU s in all", "us each", "MB beyond the matrices"), rows),
+            Text(
+                f"The same two matrices of {epow_scale.SIDE:,} x {epow_scale.SIDE:,} in ever smaller blocks, each "
+                "nsub-task handed out, done, hashed, summed, checked by Freivalds and merged, in one process. Fitted: "
+                f"time n^{time:.2f}, memory n^{space:.2f}. How many miners one core of a coordinator feeds is among "
+                "the figures (epow.coordinator.miners): real coordinator, ledger, source and connections, and miners "
+                "that know their results."
+            ),
+        ],
+    )
+
+
+def steps(full: bool) -> Sequence[Step]:
+    """Real processes in full mode only: they need their time."""
+    simulated, scale = Step("epow-figures", TITLE, make, 10, 200), Step("growth-epow", GROWTH, _scale, 8, 30)
+    return [simulated, *([Step("epow-real", REAL, _real, 180, 180)] if full else []), scale]

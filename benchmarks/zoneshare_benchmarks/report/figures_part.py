@@ -32,7 +32,10 @@ _USUAL_S = 5.0
 
 def steps() -> Sequence[Step]:
     """One for each figure; the quick ones first, so that a quick report has them."""
-    made = [Step(f"figure-{name}", TITLE, partial(_make, figure), _seconds(name)) for name, figure in figures().items()]
+    made = [
+        Step(f"figure-{name}", TITLE, partial(_make, figure), _seconds(name), _seconds(name) * figure.runs)
+        for name, figure in figures().items()
+    ]
     return [Step("peers", TITLE, _peers, 1), *sorted(made, key=lambda step: step.seconds)]
 
 

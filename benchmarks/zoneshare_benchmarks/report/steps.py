@@ -37,7 +37,7 @@ def steps(full: bool) -> Sequence[Step]:
 
     return [
         *twolayer_part.STEPS,
-        *epow_part.STEPS,
+        *epow_part.steps(full),
         *rounds_part.STEPS,
         *seal_part.steps(full),
         *growth_part.STEPS,
