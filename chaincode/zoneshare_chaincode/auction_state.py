@@ -67,7 +67,7 @@ def find_zone(context: Context) -> SealZone | None:
 
 def zone(context: Context) -> SealZone:
     """Raises NotFound before the organisations have approved rules for auctions."""
-    return context.need(SealZone, ZONE, "rules for auctions: the organisations have approved none yet")
+    return context.need(SealZone, ZONE, "rules for auctions: none were approved yet (zoneshare enclave init)")
 
 
 def auction(context: Context, id: bytes) -> Auction:

@@ -67,7 +67,7 @@ class Context:
     @cached_property
     def parameters(self) -> ZoneParameters:
         """Raises NotFound before the organisations have approved the first parameters."""
-        return self.need(ZoneParameters, PARAMETERS, "zone parameters: the organisations have approved none yet")
+        return self.need(ZoneParameters, PARAMETERS, "zone parameters: none were approved yet (zoneshare zones init)")
 
     @property
     def zone(self) -> str:

@@ -51,7 +51,7 @@ def find_zone(context: Context) -> MiningZone | None:
 
 def zone(context: Context) -> MiningZone:
     """Raises NotFound before the organisations have approved mining rules."""
-    return context.need(MiningZone, ZONE, "mining rules: the organisations have approved none yet")
+    return context.need(MiningZone, ZONE, "mining rules: none were approved yet (zoneshare coordinator init)")
 
 
 def put_zone(context: Context, new: MiningZone, first: bool) -> None:

@@ -114,12 +114,11 @@ def serve_(
 
     Example: zoneshare seller serve bob data.bin --price 5 --port 7400
     """
-    folder = device_folder(name)
+    folder, fresh = device_folder(name), []
     with roles.catalogue(folder) as catalogue:
-        for file in files or ():
+        for file in dict.fromkeys(files or ()):
             with reading(file) as progress:
-                catalogue.add(file, price, chunk_size, progress)
-        items = catalogue.items()
+                fresh.append(catalogue.read(file, price, chunk_size, progress))
     options = roles.Serving(
         host=host,
         port=port,
@@ -131,6 +130,10 @@ def serve_(
     )
 
     def ready(listening: int) -> None:
+        # Only now, so that a seller that cannot serve offers nothing new.
+        with roles.catalogue(folder) as catalogue:
+            catalogue.offer(*fresh)
+            items = catalogue.items()
         offers = [{"data": item.data, "name": item.name, "price": item.price} for item in items]
         lines = [f"{name} sells on {host}:{listening} (Ctrl-C ends it)"]
         lines += [

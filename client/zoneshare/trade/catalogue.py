@@ -54,7 +54,19 @@ class Catalogue:
         chunk_size: int = DEFAULT_CHUNK,
         progress: Callable[[int], None] = lambda _: None,
     ) -> Item:
-        """Offer a file at ``price`` a chunk. ``progress`` is called with the bytes hashed so far.
+        """Offer a file at ``price`` a chunk; see :meth:`read`."""
+        item = self.read(path, price, chunk_size, progress)
+        self.offer(item)
+        return item
+
+    def read(
+        self,
+        path: Path,
+        price: int,
+        chunk_size: int = DEFAULT_CHUNK,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Item:
+        """A file as it can be offered, at ``price`` a chunk. ``progress`` is called with the bytes hashed so far.
 
         A file that is offered already, unchanged, keeps its name D and gets the new price. Raises Misuse when the
         file is missing, unreadable, empty or no file, or the chunk size out of range; DataCorrupt when it changes
@@ -78,9 +90,10 @@ class Catalogue:
             if stat_signature(path) != signature or done != signature[0]:
                 raise DataCorrupt(f"{path} changed while it was read: add it again")
             item = Item(str(path), *signature, chunk_size, price, salt, tuple(hashes))
-        item = msgspec.structs.replace(item, price=price)
-        self._journal.write(Entry.of(KIND, item.data.hex(), item))
-        return item
+        return msgspec.structs.replace(item, price=price)
+
+    def offer(self, *items: Item) -> None:
+        self._journal.write(*(Entry.of(KIND, item.data.hex(), item) for item in items))
 
     def remove(self, data: bytes) -> Item:
         """Offer D no more; purchases whose goods are committed to go on. Raises NotFound."""

@@ -49,7 +49,7 @@ def choose(latitude: int, longitude: int, candidates: Iterable[Candidate]) -> st
     """The zone of a new device. Raises NotFound when there are no zones, LimitExceeded when all are full."""
     everyone = list(candidates)
     if not everyone:
-        raise NotFound("no zones in the registry")
+        raise NotFound("no zones in the registry: none were approved yet (zoneshare zones init)")
     free = [c for c in everyone if c.load < c.zone.capacity]
     if not free:
         raise LimitExceeded(

@@ -56,7 +56,7 @@ def test_ties_go_to_the_smaller_id() -> None:
 
 
 def test_no_zone_and_no_room() -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="zoneshare zones init"):
         choose(0, 0, [])
     with pytest.raises(LimitExceeded) as full:
         choose(0, 0, [zone("a", load=10), zone("b", load=11)])

@@ -51,3 +51,24 @@ def test_a_misuse_is_one_line_and_exit_code_2(cli: Run, args: list[str], words: 
     assert found.err.startswith("error: ")
     assert words in found.err
     assert found.err.count("\n") == 1
+
+
+def test_what_must_come_first_is_said_before_anything_begins(here: Run) -> None:
+    """bob's zone, in which nothing is allowed yet."""
+    enclave = here("enclave", "serve", "bob", "--port", "0")
+    assert (enclave.code, enclave.out) == (2, "")
+    assert "no simulated platform in" in enclave.err
+    assert "zoneshare enclave init" in enclave.err
+    keys = here("auction", "init", "bob", "--network", "net")
+    assert (keys.code, keys.out) == (2, "")
+    assert "run zoneshare enclave init first" in keys.err
+    run = ("auction", "run", "bob", "--port", "0")
+    rules = here(*run)
+    assert (rules.code, rules.out) == (1, "")
+    assert "zoneshare enclave init" in rules.err
+    assert here("enclave", "init", "bob", "--network", "net").code == 0
+    unproven = here(*run)
+    assert (unproven.code, unproven.out) == (2, "")
+    assert "run zoneshare auction init first" in unproven.err
+    for refused in (enclave, keys, rules, unproven):
+        assert refused.err.count("\n") == 1

@@ -8,7 +8,7 @@ PROGRAM = "ab" * 32
 
 
 def test_a_zone_allows_a_program_and_a_platform_and_later_hardware_only(here: Run, site: Path) -> None:
-    assert "approved none yet" in here("enclave", "show", "carol").err
+    assert "none were approved yet (zoneshare enclave init)" in here("enclave", "show", "carol").err
     made = here("enclave", "init", "carol", "--network", "net", "--json").json
     assert here("enclave", "init", "carol", "--network", "net", "--json").json == made
     assert here("enclave", "measure", "alice").out.strip() == made["measurement"]

@@ -84,6 +84,7 @@ def test_no_channels_yet(here: Run) -> None:
         ("macro offer bob alice 0 maps --arbiter carol", "an amount is"),
         ("macro offer bob alice 5 maps --arbiter bob", "three accounts"),
         ("account finish alice transfer.none", "no such outbound"),
+        ("coordinator serve alice --port 0", "no mining rules: none were approved yet (zoneshare coordinator init)"),
     ],
 )
 def test_a_refusal_is_one_line_exit_code_1_and_changes_nothing(here: Run, args: str, words: str) -> None:

@@ -154,7 +154,11 @@ def refuse_bad_input(terminal: Terminal, data: str, address: str) -> None:
     assert "not HOST:PORT" in terminal.refused("buy", "alice", data, "--from", "here", "--max-price", "2")
     assert "cannot reach" in terminal.refused("buy", "alice", data, "--from", "127.0.0.1:1", "--max-price", "2")
     assert "cannot listen" in terminal.refused("watchtower", "serve", "alice", "--port", address.rpartition(":")[2])
-    assert "another process" in terminal.refused("seller", "serve", "bob", "--port", "0")
+    (terminal.folder / "more.bin").write_bytes(b"more")
+    offered = terminal.run("seller", "list", "bob")
+    assert "another process" in terminal.refused("seller", "serve", "bob", "more.bin", "--port", "0")
+    assert "is not a file" in terminal.refused("seller", "serve", "bob", "more.bin", os.devnull, "--port", "0")
+    assert terminal.run("seller", "list", "bob") == offered, "who cannot serve offers nothing new"
     assert "no file" in terminal.refused("seller", "add", "bob", "nothing.bin")
     (terminal.folder / "empty").touch()
     assert "is empty" in terminal.refused("seller", "add", "bob", "empty")
