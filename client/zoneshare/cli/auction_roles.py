@@ -16,11 +16,13 @@ from zoneshare.cli.enclave_roles import administrators
 from zoneshare.cli.trade_roles import open_journal
 from zoneshare.device import Device
 from zoneshare.seal import proving_keys
-from zoneshare.seal.auctioneer import Auctioneer, Settled, Spans
+from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.bidder import Bidder, Policy
 from zoneshare.seal.enclave_client import EnclaveClient
 from zoneshare.seal.journey import Journey, Plan, Visit
+from zoneshare.seal.outcomes import Settled
 from zoneshare.seal.party import Party, found
+from zoneshare.seal.planning import Spans
 from zoneshare.seal.prover import Prover
 from zoneshare.seal.setup import allow_proof_keys
 from zoneshare.seal.traffic import Generated, Traced, Traffic, read_traces

@@ -12,10 +12,12 @@ from zoneshare.cli.auction import result_rows
 from zoneshare.cli.trade_roles import open_journal
 from zoneshare.demo.show import Show
 from zoneshare.demo.stage import Actor, Program, Stage
-from zoneshare.seal.auctioneer import Auctioneer, Settled, Spans
+from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.enclave_client import EnclaveClient
 from zoneshare.seal.journey import Journey, Plan, Visit
 from zoneshare.seal.liar import NeverPays
+from zoneshare.seal.outcomes import Settled
+from zoneshare.seal.planning import Spans
 from zoneshare.seal.traffic import Generated
 from zoneshare.seal.work import Batches
 from zoneshare.trade.moment import SystemClock

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
-from zoneshare.seal.auctioneer import Auctioneer, Decided
+from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.entries import JOURNEY, Position
+from zoneshare.seal.outcomes import Decided
 from zoneshare.seal.traffic import Traffic
 from zoneshare.seal.work import Batches, Work, draw_work, later
 from zoneshare.trade.journal import Entry, Journal

@@ -21,11 +21,12 @@ from tests.support.memory_ledger import Dead, Hook, MemoryLedger, Shared, as_ide
 from tests.support.memory_stub import Zone
 from tests.support.memory_world import pages
 from zoneshare.ledger import Committed, Conflict
-from zoneshare.seal.auctioneer import Auctioneer, Spans
+from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.bidder import Bidder, Policy
 from zoneshare.seal.claims import Claims
 from zoneshare.seal.ledger import Auctions
 from zoneshare.seal.party import Party
+from zoneshare.seal.planning import Spans
 from zoneshare.seal.work import Batches, Work, draw_work
 from zoneshare.trade.journal import Journal
 from zoneshare_protocols.errors import NotFound

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.support.memory_ledger import Dead, no_hook
 from tests.wire.seal.rig import TERMS_HERE, Killer, Rig
-from zoneshare.seal.auctioneer import Auctioneer, Decided
+from zoneshare.seal.auctioneer import Auctioneer
+from zoneshare.seal.outcomes import Decided
 
 AT_ONCE = 6
 SPEED = 3

@@ -10,12 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from tests.wire.seal.rig import SPANS, TERMS_HERE, Rig
-from zoneshare.seal.auctioneer import Auctioneer, Decided
+from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.bidder import Bidder
 from zoneshare.seal.drone_client import DroneClient
 from zoneshare.seal.drone_messages import Input, Receipt
 from zoneshare.seal.exchange import Exchange
 from zoneshare.seal.liar import NeverPays, NeverReleases
+from zoneshare.seal.outcomes import Decided
 from zoneshare.seal.winning import Winning
 from zoneshare.trade.wire import PeerGone
 from zoneshare_protocols.codec import Record

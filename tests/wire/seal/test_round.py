@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.wire.seal.rig import TERMS_HERE, Rig
-from zoneshare.seal.auctioneer import Decided, Settled
+from zoneshare.seal.outcomes import Decided, Settled
 from zoneshare_protocols.seal.phases import Phase
 
 
