@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from zoneshare.ledger import Committed, Ledger
 from zoneshare_protocols.codec import decode, encode
-from zoneshare_protocols.errors import BadAmount
+from zoneshare_protocols.errors import BadAmount, Malformed
 from zoneshare_protocols.sharing.records import EndorsedQuery
 
 PAGE = 200
@@ -58,4 +58,7 @@ def result(kind: type[R], data: bytes) -> R:
     """What a function returned, as a ``kind``. Raises Malformed."""
     if kind is str:
         return data.decode()  # type: ignore[return-value]  # R is str here
-    return decode(kind, data)
+    try:
+        return decode(kind, data)
+    except Malformed as cause:
+        raise Malformed("the ledger's answer is in the form of another version of zoneshare than this one") from cause

@@ -11,6 +11,7 @@ from zoneshare.cli.common import INTERRUPTED, Json, Network, columns, device_fol
 from zoneshare.cli.device import Name
 from zoneshare.cli.trade_roles import parse_address
 from zoneshare.seal.journey import Visit
+from zoneshare.seal.party import counted
 from zoneshare_protocols.errors import Misuse
 
 app = typer.Typer(
@@ -119,7 +120,7 @@ def run(
     rows = [row for visit in visits for row in result_rows(visit)]
     heads = ("stop", "task", "by", "payment", "right", "checked")
     paid = sum(one.paid for one in settled)
-    text = f"{columns(heads, rows)}\n{len(settled)} auctions closed, {paid} paid to vehicles"
+    text = f"{columns(heads, rows)}\n{counted(len(settled), 'auction')} closed, {paid} paid to vehicles"
     value = {
         "tasks": [dict(zip(heads, row, strict=True)) for row in rows],
         "auctions": [one.auction.id for one in settled],

@@ -103,6 +103,8 @@ async def fly(
     _log()
     traffic = _traffic(options)
     with party(folder) as me, open_journal(folder / DRONE_JOURNAL) as journal:
+        if not (await asyncio.to_thread(me.auctions.zone)).proof_keys:
+            raise Misuse("no key to prove results with is allowed in this zone yet: run zoneshare auction init first")
         auctioneer = _auctioneer(me, options, journal, told)
         batches = Batches(options.pictures, deadline=(int(options.deadline * 1000),) * 2)
         plan = Plan(options.rounds, options.seed, (options.tasks, options.tasks), batches)

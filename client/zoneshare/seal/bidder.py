@@ -17,7 +17,7 @@ from zoneshare.seal.drone_client import DroneClient
 from zoneshare.seal.drone_messages import Announced
 from zoneshare.seal.enclave_client import EnclaveClient
 from zoneshare.seal.entries import BID, Offer
-from zoneshare.seal.party import AGAIN_MS, Party, Role, found
+from zoneshare.seal.party import AGAIN_MS, Party, Role, counted, found
 from zoneshare.seal.prover import Prover
 from zoneshare.seal.sealing import seal_bid
 from zoneshare.seal.winning import Winning
@@ -124,7 +124,7 @@ class Bidder(Role):
                     after = announced.auction
                     await self.bid(drone, account, announced)
             except ZoneshareError as failed:
-                self.say_once(f"{after.hex()}/{failed.message}", f"no bid: {failed}")
+                self.say_once(f"{after.hex()}/{failed.message}", f"no bid: {failed}; trying again")
                 await self._clock.wait(AGAIN_MS)
 
     async def bid(self, drone: tuple[str, int], account: str, announced: Announced) -> None:
@@ -151,7 +151,7 @@ class Bidder(Role):
             offer = Offer(sealed, drone, (announced.host, announced.port))
             await self._journal.commit([Entry.of(BID, id.hex(), offer)])
             simulated = ", whose enclave is SIMULATED" if opening.quote.quote.simulated else ""
-            self._told(f"auction {id.hex()[:12]}{simulated}: sealed bid for {len(made.items)} tasks")
+            self._told(f"auction {id.hex()[:12]}{simulated}: sealed bid for {counted(len(made.items), 'task')}")
         self._drive(id)
 
     def _drive(self, id: bytes) -> None:

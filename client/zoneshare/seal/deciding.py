@@ -5,7 +5,7 @@ from typing import Protocol
 
 from zoneshare.seal.entries import Held
 from zoneshare.seal.exchange import chain_of
-from zoneshare.seal.party import Party, Role, found
+from zoneshare.seal.party import Party, Role, counted, found
 from zoneshare.trade.moment import Clock, persist
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.errors import BadProof
@@ -63,7 +63,9 @@ class Deciding:
             return now if now.deposit else None
 
         await self._role.once(funded, lambda: auctions.fund(present.id, observed))
-        self._told(f"auction {present.id.hex()[:12]}: {len(bids.bids)} sealed bids; deposit {present.drone_deposit}")
+        self._told(
+            f"auction {present.id.hex()[:12]}: {counted(len(bids.bids), 'sealed bid')}; deposit {present.drone_deposit}"
+        )
 
     async def decide(self, present: Auction) -> int:
         """The enclave runs on what the ledger orders; whoever has its result may record it."""
@@ -80,7 +82,8 @@ class Deciding:
         await self._role.once(there, lambda: auctions.record(recorded.result, recorded.signature))
         out = recorded.result.outcome
         self._told(
-            f"auction {present.id.hex()[:12]}: {len(out.awards)} tasks to {len(out.winners)} vehicles for {out.paid}; "
+            f"auction {present.id.hex()[:12]}: {counted(len(out.awards), 'task')} to "
+            f"{counted(len(out.winners), 'vehicle')} for {out.paid}; "
             f"{len(out.cloud)} to the cloud, {len(out.local)} stay local, {len(out.dropped)} dropped"
         )
         return 0

@@ -12,6 +12,7 @@ from msgspec import structs
 from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.entries import JOURNEY, Position
 from zoneshare.seal.outcomes import Decided
+from zoneshare.seal.party import counted
 from zoneshare.seal.traffic import Traffic
 from zoneshare.seal.work import Batches, Work, draw_work, later
 from zoneshare.trade.journal import Entry, Journal
@@ -109,7 +110,7 @@ class Journey:
         terms = stop_terms(self._terms, left, self._plan.control)
         put_up = auctioned(place, ahead, left, terms)
         self._told(f"stop {here.stop + 1} of {len(self._route)}: {self._traffic.describe(here.stop)}; "
-                   f"{len(put_up)} tasks, battery {here.battery / BATTERY:.1%}")  # fmt: skip
+                   f"{counted(len(put_up), 'task')}, battery {here.battery / BATTERY:.1%}")  # fmt: skip
         decided = await self._auction(here, [work[task.id] for task in put_up], terms)
         offered = {one.task.id for one in decided.work} if decided is not None else set()
         tasks = [task for task in put_up if task.id in offered]

@@ -70,6 +70,11 @@ def found(ask: Callable[[], R]) -> R | None:
         return None
 
 
+def counted(number: int, what: str) -> str:
+    """For a person: ``1 task``, ``2 tasks``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 class Role(ABC):
     """One auction after another is driven by what the ledger has of it, to its end; safe to start anew at any point."""
 

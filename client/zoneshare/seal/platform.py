@@ -37,7 +37,7 @@ class SimulatedPlatform:
             self.chain: tuple[bytes, ...] = ((folder / CHAIN_FILE).read_bytes(),)
             key = load_pem_private_key((folder / KEY_FILE).read_bytes(), None)
         except (OSError, ValueError) as cause:
-            raise Misuse(f"there is no simulated platform in {folder}") from cause
+            raise _none_in(folder) from cause
         check_private(folder / KEY_FILE)
         if not isinstance(key, Ed25519PrivateKey):
             raise Misuse(f"the key in {folder} is no attestation key")
@@ -83,7 +83,11 @@ def simulated_root(folder: Path) -> PlatformRoot:
     try:
         return PlatformRoot((folder / ROOT_FILE).read_bytes(), simulated=True)
     except OSError as cause:
-        raise Misuse(f"there is no simulated platform in {folder}") from cause
+        raise _none_in(folder) from cause
+
+
+def _none_in(folder: Path) -> Misuse:
+    return Misuse(f"there is no simulated platform in {folder}: run zoneshare enclave init first")
 
 
 def _name(text: str) -> x509.Name:

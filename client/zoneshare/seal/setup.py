@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from zoneshare.accounts import Accounts
 from zoneshare.ledger import Ledger
 from zoneshare.seal.ledger import Auctions
-from zoneshare_protocols.errors import InsufficientFunds, NotFound
+from zoneshare_protocols.errors import InsufficientFunds, Misuse, NotFound
 from zoneshare_protocols.seal.bids import Notice
 from zoneshare_protocols.seal.deposits import covered, drone_deposit
 from zoneshare_protocols.seal.ledger import PlatformRoot, ProofKey, SealZone
@@ -64,9 +64,11 @@ def allow_only(
 def allow_proof_keys(admins: Sequence[Ledger], proof_keys: Sequence[ProofKey]) -> SealZone:
     """Approve these beside what is allowed, where an enclave's program is; safe to run again.
 
-    Raises what the contract refuses: rules without a program, unsafe keys in a production profile.
+    Raises Misuse where no program is allowed yet, and what the contract refuses: unsafe keys in a production profile.
     """
     present = _present(admins[0])
+    if not present.measurements:
+        raise Misuse("no enclave is allowed in this zone yet: run zoneshare enclave init first")
     more = tuple(key for key in proof_keys if key not in present.proof_keys)
     return _approve(admins, replace(present, proof_keys=(*present.proof_keys, *more)))
 

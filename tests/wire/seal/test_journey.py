@@ -44,6 +44,8 @@ def test_two_stops(tmp_path: Path) -> None:
     assert visits[1].stop.left.battery < visits[0].stop.left.battery < BATTERY
     assert rig.gain("ann") == -rig.gain("dora") > 0
     assert under_way(rig.journal("dora")) is None
+    assert sum(": 1 sealed bid; deposit" in line for line in rig.lines) == 2
+    assert sum(": 2 tasks to 1 vehicle for" in line for line in rig.lines) == 2
 
 
 def test_tasks_without_a_vehicle_are_computed_where_they_are_cheapest(tmp_path: Path) -> None:

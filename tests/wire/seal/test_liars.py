@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, ClassVar
@@ -181,6 +182,29 @@ def test_answers_that_are_lost_are_asked_for_again(tmp_path: Path) -> None:
     assert decided.outcome is not None
     assert rig.gain("ann") == decided.outcome.paid == -rig.gain("dora")
     assert not [function for _, function in rig.writes if function == "claim:show_payword"]
+
+
+def test_a_drone_that_is_not_there_is_looked_for_again_and_said_so_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+
+    class Counts(Bidder):
+        asked = 0
+
+        def _drone(self, address: tuple[str, int]) -> DroneClient:
+            Counts.asked += 1
+            return super()._drone(address)
+
+    async def play() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            rig.port = closed.getsockname()[1]
+        async with rig.driving("ann", kind=Counts):
+            while Counts.asked < 3:
+                await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+    (line,) = rig.lines
+    assert line.startswith("ann: no bid: ")
+    assert line.endswith("; trying again")
 
 
 class Curious(Exchange):
