@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from zoneshare.identity import Identity
+from zoneshare.seal.bonds import take_bonds
 from zoneshare.seal.drone_client import DroneClient
 from zoneshare.seal.drone_messages import Announced
 from zoneshare.seal.enclave_client import EnclaveClient
@@ -161,6 +162,7 @@ class Bidder(Role):
     async def _see_through(self, id: bytes) -> None:
         try:
             await self.drive(id)
+            await take_bonds(self, self._party, id)
             offer = self._offer(id)
             await self._journal.commit([Entry.of(BID, id.hex(), replace(offer, closed=True))])
         except ZoneshareError:

@@ -7,6 +7,7 @@ placeholder is proven, which keeps the deposit.
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from zoneshare.seal.drone_client import DroneClient
 from zoneshare.seal.drone_messages import Receipt
@@ -23,7 +24,7 @@ from zoneshare_protocols.seal.hashchain import Claim, check_payword
 from zoneshare_protocols.seal.ledger import Auction, Claimed, Winner
 from zoneshare_protocols.seal.recompute import Job, compute, jobs_of
 from zoneshare_protocols.seal.results import Locked, check_publishable, lock
-from zoneshare_protocols.seal.tasks import SoldTask, settled
+from zoneshare_protocols.seal.tasks import SoldTask, TaskState, settled
 
 PATIENCE_MS = 3_000
 DATA, PAYWORD_IN = 0.5, 0.7
@@ -66,6 +67,7 @@ class Winning:
         now, grace = self._clock.now_ms(), present.timers.grace
         open = [task for task in tasks if not settled(task, now, grace).final]
         if open:
+            await self._expire(tasks, now, grace)
             return min(now + AGAIN_MS, *(task.limit(grace) + 1 for task in open))
         await self._claim()
         return 0
@@ -185,6 +187,16 @@ class Winning:
         return int(self._winner.committed + part * (due - self._winner.committed))
 
     # The end.
+
+    async def _expire(self, tasks: tuple[SoldTask, ...], now: int, grace: int) -> None:
+        """What was proven, not released, and is over: at once, so that a call for its key that was endorsed in time and
+        held back comes too late."""
+        claims, seat = self._party.claims, self._winner.seat
+        for first, last in self._batches:
+            batch = tasks[first - 1 : last]
+            if any(task.state is TaskState.PROVED and settled(task, now, grace).final for task in batch):
+                with suppress(RuleBroken):  # it has moved meanwhile
+                    await asyncio.to_thread(claims.expire, self.id, seat, first, last)
 
     async def _claim(self) -> None:
         claims, best = self._party.claims, self._best()

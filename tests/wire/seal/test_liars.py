@@ -1,6 +1,7 @@
 """Liars in whole rounds, over the real contracts: what each of them costs itself, and nobody else."""
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 from collections.abc import Coroutine
@@ -12,19 +13,22 @@ from msgspec.structs import replace
 
 from tests.wire.seal.rig import SPANS, TERMS_HERE, Rig
 from zoneshare.seal.auctioneer import Auctioneer
-from zoneshare.seal.bidder import Bidder
+from zoneshare.seal.bidder import Bidder, Policy
 from zoneshare.seal.drone_client import DroneClient
 from zoneshare.seal.drone_messages import Input, Receipt
+from zoneshare.seal.entries import Done
 from zoneshare.seal.exchange import Exchange
 from zoneshare.seal.liar import NeverPays, NeverReleases
 from zoneshare.seal.outcomes import Decided
 from zoneshare.seal.winning import Winning
+from zoneshare.seal.work import Batches, Work
 from zoneshare.trade.wire import PeerGone
 from zoneshare_protocols.codec import Record
-from zoneshare_protocols.errors import BadProof, Malformed, NotAllowed, NotFound, ZoneshareError
-from zoneshare_protocols.seal.recompute import Job
+from zoneshare_protocols.errors import AlreadyExists, BadProof, Malformed, NotAllowed, NotFound, ZoneshareError
+from zoneshare_protocols.seal.recompute import Evidence, Job
 from zoneshare_protocols.seal.results import EncryptedResult
 from zoneshare_protocols.seal.score import fallback
+from zoneshare_protocols.seal.synthetic import MEGA
 
 
 async def a_round(rig: Rig, drone_kind: type[Auctioneer] = Auctioneer, ann_kind: type[Bidder] = Bidder,
@@ -121,6 +125,70 @@ def test_a_drone_that_keeps_the_data_pays_nothing_and_burns_no_deposit(tmp_path:
         assert (rig.gain("ann"), rig.gain("dora")) == (0, 0)
 
 
+def test_a_winner_ends_at_once_what_it_will_not_release(tmp_path: Path) -> None:
+    """The second task takes long, so that the claim waits for it; the drone's own time to expire the first is later."""
+    rig, passed = Rig(tmp_path, speed=10), list[str]()
+    heavy = Batches(pictures=10, intensity=(600_000, 600_000), deadline=(60_000, 60_000))
+    work = [*rig.work(1), *rig.work(2, seed=6, batches=heavy)[1:]]
+    each = Policy(free=8_000 * MEGA, resource=(1_500 * MEGA, 2_000 * MEGA), unit_cost=60, batch=1)
+
+    async def play() -> None:
+        async with (
+            rig.flying(kind=GivesNothing, spans=QUICK) as drone,
+            rig.driving("ann", hook=passed.append, policy=each) as (ann,),
+        ):
+            await drone.auction(work, TERMS_HERE)
+            await drone.settled()
+            await ann.settled()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+    assert passed.index("after claim:expire") < passed.index("before claim:claim")
+    assert (rig.gain("ann"), rig.gain("dora")) == (0, 0)
+    rig.books_balance()
+
+
+class Accuses(Exchange):
+    """It charges right results, and shows nothing."""
+
+    def _checked(self, work: Work, result: bytes) -> Done:
+        return replace(super()._checked(work, result), wrong=True)
+
+    async def _dispute(self, seat: int, number: int, encrypted: EncryptedResult, work: Work) -> bool | None:
+        with contextlib.suppress(AlreadyExists):
+            await asyncio.to_thread(self._party.claims.dispute, self.id, seat, number)
+        return None
+
+
+class Delays(Accuses):
+    """It shows them, is told that it is wrong, and does not pay."""
+
+    async def _dispute(self, seat: int, number: int, encrypted: EncryptedResult, work: Work) -> bool | None:
+        await super()._dispute(seat, number, encrypted, work)
+        shown = Evidence(self.held.results, work.job, work.data)
+        judged = await asyncio.to_thread(self._party.claims.judge, self.id, seat, number, encrypted, shown)
+        assert judged.owed
+        return judged.upheld
+
+
+class Slanders(Auctioneer):
+    desk = Accuses
+
+
+class Owes(Auctioneer):
+    desk = Delays
+
+
+def test_a_bond_that_nobody_pays_is_taken_by_the_winner(tmp_path: Path) -> None:
+    kinds = (Slanders, Owes)
+    rigs = [Rig(tmp_path / kind.__name__, speed=10) for kind in kinds]
+    rigs[1].never = {("claim:judge", 3)}
+    rounds = (a_round(rig, kind, disputable=True, spans=QUICK) for rig, kind in zip(rigs, kinds, strict=True))
+    for rig, decided in zip(rigs, together(*rounds), strict=True):
+        assert decided.outcome is not None
+        assert len(decided.results) == len(decided.work)
+        assert rig.gain("ann") == decided.outcome.paid + penalties(decided) == -rig.gain("dora")
+
+
 class Guesses(Winning):
     def compute(self, job: Job, data: bytes) -> bytes:
         return bytes(len(super().compute(job, data)))
@@ -141,12 +209,13 @@ class Short(Bidder):
 
 def test_a_wrong_result_is_judged_and_costs_the_deposit(tmp_path: Path) -> None:
     kinds = (Lazy, Short)
-    rigs = [Rig(tmp_path / kind.__name__) for kind in kinds]
+    rigs = [Rig(tmp_path / kind.__name__, speed=10) for kind in kinds]
     rigs[0].never = {("claim:judge", 3)}
     rounds = (
         a_round(rig, Auctioneer, kind, disputable=True, spans=QUICK) for rig, kind in zip(rigs, kinds, strict=True)
     )
     for rig, decided in zip(rigs, together(*rounds), strict=True):
+        assert len(decided.results) == len(decided.work)
         assert all(done.wrong and done.upheld for done in decided.results)
         settled = [function for _, function in rig.writes if function == "claim:settle"]
         assert len(settled) == (len(decided.results) if rig is rigs[0] else 0)

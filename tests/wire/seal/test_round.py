@@ -18,7 +18,7 @@ async def a_round(rig: Rig, *names: str) -> tuple[Decided, Settled]:
 
 
 def test_results_for_money(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = Rig(tmp_path, speed=10)
     decided, settled = asyncio.run(asyncio.wait_for(a_round(rig, "ann", "bob"), 60))
     assert settled.auction.phase is Phase.CLOSED
     assert decided.outcome is not None
