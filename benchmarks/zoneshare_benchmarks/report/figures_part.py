@@ -70,6 +70,6 @@ def _make(figure: Figure, mode: Mode) -> Section:
     parts = ", ".join(f"{name} {value:,.4g}" for name, value in found.parts.items())
     row = (
         figure.name, f"{found.value:,.3g} {found.unit}", goal_text(figure.goal, figure.better, figure.unit), reached,
-        found.runs, f"{found.spread:.1%}", figure.what, parts,
+        found.runs, f"{found.spread:.1%}" if found.runs > 1 else "-", figure.what, parts,
     )  # fmt: skip
     return Section(TITLE, [Table(("figure", "measured", "goal", "reached", "runs", "spread", "what", "parts"), (row,))])

@@ -46,4 +46,10 @@ def render(title: str, intro: Sequence[str], sections: Sequence[Section]) -> str
     """The page's HTML: no scripts, nothing from elsewhere; all text is escaped."""
     loader = PackageLoader("zoneshare_benchmarks", "report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.tests["words"] = _words
     return environment.get_template("page.html.j2").render(title=title, intro=intro, sections=sections)
+
+
+def _words(cell: str | float) -> bool:
+    """Whether a cell is read from the left: it begins with a letter."""
+    return str(cell)[:1].isalpha()

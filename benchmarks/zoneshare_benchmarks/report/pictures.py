@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import NullLocator
 
 from zoneshare_benchmarks import plots
 
@@ -52,7 +53,7 @@ def lines(
     log: bool = False,
     styles: Mapping[str, str] | None = None,
 ) -> str:
-    """Named series of (x, y), joined; ``log``: on both axes."""
+    """Named series of (x, y), joined; ``log``: on both axes, with every x named."""
 
     def paint(axes: Axes) -> None:
         for name, (xs, ys) in series.items():
@@ -60,6 +61,9 @@ def lines(
         if log:
             axes.set_xscale("log")
             axes.set_yscale("log")
+            measured = sorted({x for xs, _ in series.values() for x in xs})
+            axes.set_xticks(measured, [f"{x:,.0f}" for x in measured])
+            axes.xaxis.set_minor_locator(NullLocator())
         else:
             axes.set_ylim(bottom=0)
         axes.set_xlabel(x)

@@ -1,5 +1,6 @@
 """SEAL's tables and figures, as its own benchmarks make them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from zoneshare_benchmarks import seal_economics, seal_figures, seal_growth, seal_runs
 from zoneshare_benchmarks.report.page import Part, Picture, Section, Table, Text
-from zoneshare_benchmarks.report.pictures import png
+from zoneshare_benchmarks.report.pictures import lines, png
 from zoneshare_benchmarks.report.steps import Mode, Step
 from zoneshare_benchmarks.seal_figures import Chapter
 from zoneshare_benchmarks.seal_plots import draw
@@ -33,7 +34,8 @@ def steps(full: bool) -> Sequence[Step]:
 
 def _paper(_: Mode) -> Section:
     with proofs() as made:
-        chapters = seal_figures.measured(made, [], lambda _: None)
+        # The last is growth, which is a step of its own.
+        *chapters, _growth_too = seal_figures.measured(made, [], lambda _: None)
         return Section(TITLE, [part for each in chapters for part in parts(each)])
 
 
@@ -50,14 +52,25 @@ def _table_5(_: Mode) -> Section:
 
 def _simulated(number: int, _: Mode) -> Section:
     chapters = list(seal_figures.economics([], seal_economics.Overhead(0, 0, 0)))
-    return Section(TITLE, list(parts(chapters[number])))
+    found = list(parts(chapters[number]))
+    if number == 0:
+        found.append(Text("Cryptography and messages are measured in full mode only: here they cost nothing."))
+    return Section(TITLE, found)
 
 
 def _growth(mode: Mode) -> Section:
     """To 1,000 bidders and 100 tasks in full mode."""
     few = ((10, 30, 100, 300), (10, 30), 1)
     found = seal_growth.auction_growth() if mode.full else seal_growth.auction_growth(*few)
-    return Section(GROWTH, list(parts(Chapter(found.table))))
+    series = {
+        f"{tasks} tasks": (
+            [n for n, m, _ in found.seconds if m == tasks],
+            [1e3 * s for _, m, s in found.seconds if m == tasks],
+        )
+        for tasks in dict.fromkeys(m for _, m, _ in found.seconds)
+    }
+    drawn = Picture(lines(series, "bidders", "CPU ms", log=True), "Growth of Algorithm 2")
+    return Section(GROWTH, [drawn, *parts(Chapter(found.table))])
 
 
 def parts(chapter: Chapter) -> Iterable[Part]:
@@ -68,4 +81,9 @@ def parts(chapter: Chapter) -> Iterable[Part]:
             yield Picture(png(draw(table, chapter.picture, Path(folder)).read_bytes()), table.title)
     rows = tuple(tuple(f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row) for row in table.rows)
     yield Table(table.columns, rows, table.title)
-    yield Text(table.note)
+    yield Text(_plain(table.note))
+
+
+def _plain(markdown: str) -> str:
+    """Without its code marks, and links by their names: they lead nowhere from the page."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", markdown).replace("`", "")
