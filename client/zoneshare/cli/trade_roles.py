@@ -17,7 +17,7 @@ from zoneshare.trade.catalogue import Catalogue
 from zoneshare.trade.dialogue import Waiting
 from zoneshare.trade.journal import Journal
 from zoneshare.trade.messages import Offer
-from zoneshare.trade.moment import AWAY, SystemClock
+from zoneshare.trade.moment import AWAY, SystemClock, answered
 from zoneshare.trade.opening import Plan
 from zoneshare.trade.party import Party, Zone
 from zoneshare.trade.paying import Garbage, Progress
@@ -92,11 +92,11 @@ async def sell(folder: Path, options: Serving, ready: Callable[[int], None], tol
         open_journal(folder / "seller.db") as journal,
         catalogue(folder) as offered,
     ):
-        party = await asyncio.to_thread(party_of, device)
         clock = SystemClock()
+        party = await answered(clock, lambda: party_of(device))
         tower = None
         if options.watchtower:
-            peers = await asyncio.to_thread(party.peers)
+            peers = await answered(clock, party.peers)
             tower = Tower(*parse_address(options.watchtower), party.identity, peers, clock)
         policy = Policy(bond=options.bond, min_challenge=options.min_challenge * 1000, max_lock=options.max_lock * 1000)
         store = _store(folder, options.store)
@@ -108,8 +108,9 @@ async def watch(folder: Path, host: str, port: int, ready: Callable[[int], None]
     """Watch until SIGINT or SIGTERM; ``ready`` gets the port."""
     _log()
     with Device.open(folder) as device, open_journal(folder / "watchtower.db") as journal:
-        party = await asyncio.to_thread(party_of, device)
-        await _serve(Watchtower(party, journal, SystemClock()), host, port, ready)
+        clock = SystemClock()
+        party = await answered(clock, lambda: party_of(device))
+        await _serve(Watchtower(party, journal, clock), host, port, ready)
 
 
 class Shown(NamedTuple):
@@ -139,11 +140,12 @@ async def buy(
     """Buy, and close the channel unless it is to be kept; the settled channel then."""
     host, port = seller
     with Device.open(folder) as device, open_journal(folder / "buyer.db") as journal:
-        party = await asyncio.to_thread(party_of, device)
+        AWAY.set(shown.away)
+        clock = SystemClock()
+        party = await answered(clock, lambda: party_of(device))
         plan = Plan(lifetime=terms.lock * 1000, tick=TICK_MS, challenge=terms.challenge * 1000)
         plan = plan._replace(funding=max(1, min(plan.funding, plan.lifetime - party.home.margin - 1)))
-        buyer = Buyer(party, _store(folder, terms.store), journal, clock=SystemClock(), plan=plan, window=terms.window)
-        AWAY.set(shown.away)
+        buyer = Buyer(party, _store(folder, terms.store), journal, clock=clock, plan=plan, window=terms.window)
         before = {entry.terms.channel for entry in buyer.book.channels()}
         receipt: Receipt | None = None
         try:
@@ -174,8 +176,9 @@ def _stakes(book: BuyerBook, data: bytes, before: set[str], receipt: Receipt | N
 async def close(folder: Path, channel: str, store: str, alone: bool) -> Channel:
     """Close a channel in which the device pays."""
     with Device.open(folder) as device, open_journal(folder / "buyer.db") as journal:
-        party = await asyncio.to_thread(party_of, device)
-        buyer = Buyer(party, _store(folder, store), journal, clock=SystemClock())
+        clock = SystemClock()
+        party = await answered(clock, lambda: party_of(device))
+        buyer = Buyer(party, _store(folder, store), journal, clock=clock)
         return await (buyer.close_alone(channel) if alone else buyer.close(channel))
 
 

@@ -93,7 +93,8 @@ class Buyer:
 
     async def offer(self, data: bytes, host: str, port: int) -> Offer:
         """What the seller there asks for D. Raises NotFound, PeerGone."""
-        connection = await self._connect(host, port)
+        peers = await answered(self._clock, self._party.peers)
+        connection = await connect(host, port, self._party.identity, peers)
         try:
             return await self._talk(connection).offer(data)
         finally:

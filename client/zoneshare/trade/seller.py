@@ -15,6 +15,7 @@ from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.catalogue import Catalogue
 from zoneshare.trade.entries import SELLER_CHANNEL, SellerChannel
 from zoneshare.trade.journal import Entry, Journal
+from zoneshare.trade.listener import Listener
 from zoneshare.trade.live import LiveChannel
 from zoneshare.trade.messages import (
     Accept,
@@ -32,11 +33,10 @@ from zoneshare.trade.messages import (
 )
 from zoneshare.trade.moment import Clock, answered, ensure
 from zoneshare.trade.party import Party
-from zoneshare.trade.peers import renewing
 from zoneshare.trade.settler import Holding, guard
 from zoneshare.trade.tower import Tower
 from zoneshare.trade.wares import Step, Wares, prepare, upload
-from zoneshare.trade.wire import Connection, PeerGone, serve
+from zoneshare.trade.wire import Connection, PeerGone
 from zoneshare_protocols.errors import BadAmount, NotAllowed, RuleBroken, ZoneshareError
 from zoneshare_protocols.sharing.channel import check_terms, initial_state
 from zoneshare_protocols.sharing.keys import check_signature, sign
@@ -84,29 +84,26 @@ class Seller:
         self._live: dict[str, LiveChannel] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}
         self._loading = asyncio.Lock()
-        self._server: asyncio.Server | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._margin = 0
+        self._listener = Listener(party.identity, party.home.accounts.trusts, clock)
 
     async def start(self, host: str, port: int) -> int:
         """Guard all open channels, and listen; the port (a free one for 0). Raises Misuse when the port is in use."""
+        self._margin = await answered(self._clock, lambda: self._party.home.margin)
         self._alarms.start()
         for channel, entry in self._journal.scan(SELLER_CHANNEL, SellerChannel):
             if not entry.closed:
                 self._guard(await self._load(channel))
-        peers = await answered(self._clock, self._party.peers)
-        self._server = await serve(host, port, self._party.identity, peers, self._handle)
-        self._renewing = asyncio.create_task(renewing(peers, self._party.home.accounts.trusts, self._clock))
-        return int(self._server.sockets[0].getsockname()[1])
+        return await self._listener.start(host, port, self._handle)
 
     async def stop(self) -> None:
         """Nothing is lost: a new start goes on from the journal."""
         self._alarms.close()
-        if self._server is not None:
-            self._server.close()
-        tasks = [*self._guards.values(), *([self._renewing] if self._renewing else [])]
-        for task in tasks:
+        await self._listener.stop()
+        guards = list(self._guards.values())
+        for task in guards:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*guards, return_exceptions=True)
         if self.tower is not None:
             await self.tower.close()
 
@@ -163,9 +160,8 @@ class Seller:
     async def _accept(self, connection: Connection, terms: ChannelTerms) -> Accept:
         """B's half of tx4, which gives A everything back: B need not remember it."""
         self._check_parties(connection, terms)
-        margin = await asyncio.to_thread(lambda: self._party.home.margin)
         now = self._clock.now_ms()
-        check_terms(terms, margin, now)
+        check_terms(terms, self._margin, now)
         if terms.challenge < self._policy.min_challenge:
             least = self._policy.min_challenge / 1000
             raise RuleBroken(f"the challenge window is too short: {terms.challenge / 1000:g} s, at least {least:g} s")
@@ -211,7 +207,7 @@ class Seller:
     async def _load(self, channel: str) -> LiveChannel:
         async with self._loading:
             if channel not in self._live:
-                self._live[channel] = await asyncio.to_thread(self._read, channel)
+                self._live[channel] = await answered(self._clock, lambda: self._read(channel))
             return self._live[channel]
 
     def _read(self, channel: str) -> LiveChannel:
@@ -253,7 +249,7 @@ class Seller:
             item = self.catalogue.find(request.data)
             wares = live.made_for(request)
             if wares is None:
-                live.check_request(request, buy.signature, await self._earliest())
+                live.check_request(request, buy.signature, self._earliest())
                 if request.price < item.price or request.chunks != len(item.hashes):
                     raise BadAmount("not what the data cost", value=request.price, limit=item.price)
                 bond, number = self._policy.bond, len(live.trades) + 1
@@ -277,7 +273,7 @@ class Seller:
         async with live.lock:
             self._check_serving(live)
             try:
-                keys, refused = await live.take(states, await self._earliest())
+                keys, refused = await live.take(states, self._earliest())
             except BaseException:
                 # In memory it is ahead of the journal now.
                 self._live.pop(live.id, None)
@@ -319,8 +315,8 @@ class Seller:
         if live.entry.closed:
             raise RuleBroken("the channel is settled", channel=live.id)
 
-    async def _earliest(self) -> int:
-        return self._clock.now_ms() + await asyncio.to_thread(lambda: self._party.home.margin)
+    def _earliest(self) -> int:
+        return self._clock.now_ms() + self._margin
 
     def _guard(self, live: LiveChannel) -> None:
         if live.id not in self._guards:

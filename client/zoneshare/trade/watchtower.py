@@ -6,12 +6,12 @@ import logging
 from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.entries import WATCH, Watched
 from zoneshare.trade.journal import Entry, Journal
+from zoneshare.trade.listener import Listener
 from zoneshare.trade.messages import Watch, Watching
 from zoneshare.trade.moment import Clock, answered
 from zoneshare.trade.party import Party
-from zoneshare.trade.peers import renewing
 from zoneshare.trade.settler import Holding, guard
-from zoneshare.trade.wire import Connection, serve
+from zoneshare.trade.wire import Connection
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import NotAllowed, RuleBroken, ZoneshareError
 from zoneshare_protocols.sharing.channel import check_form, check_signed
@@ -31,28 +31,23 @@ class Watchtower:
         self._alarms = Alarms(party.home.ledger)
         self._held: dict[str, Watched] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}
-        self._server: asyncio.Server | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._listener = Listener(party.identity, party.home.accounts.trusts, clock)
 
     async def start(self, host: str, port: int) -> int:
         """Watch all that is held, and listen; the port. Raises Misuse when the port is in use."""
         self._alarms.start()
         for channel, held in self._journal.scan(WATCH, Watched):
             self._hold(channel, held)
-        peers = await answered(self._clock, self._party.peers)
-        self._server = await serve(host, port, self._party.identity, peers, self._handle)
-        self._renewing = asyncio.create_task(renewing(peers, self._party.home.accounts.trusts, self._clock))
-        return int(self._server.sockets[0].getsockname()[1])
+        return await self._listener.start(host, port, self._handle)
 
     async def stop(self) -> None:
         """What is held stays in the journal."""
         self._alarms.close()
-        if self._server is not None:
-            self._server.close()
-        tasks = [*self._guards.values(), *([self._renewing] if self._renewing else [])]
-        for task in tasks:
+        await self._listener.stop()
+        guards = list(self._guards.values())
+        for task in guards:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*guards, return_exceptions=True)
 
     @property
     def watched(self) -> dict[str, int]:

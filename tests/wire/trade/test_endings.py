@@ -268,6 +268,41 @@ def test_a_role_that_starts_while_its_ledger_is_away_waits_for_it(
     asyncio.run(asyncio.wait_for(start(), 30))
 
 
+def come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on every question to a ledger is first asked in vain."""
+    evaluate, asked = MemoryLedger.evaluate, set()
+
+    def away_at_first(ledger: MemoryLedger, function: str, *args: bytes) -> bytes:
+        if (function, args) not in asked:
+            asked.add((function, args))
+            raise LedgerUnavailable("away")
+        asked.discard((function, args))
+        return evaluate(ledger, function, *args)
+
+    monkeypatch.setattr(MemoryLedger, "evaluate", away_at_first)
+
+
+def test_a_seller_comes_back_and_is_asked_while_the_ledger_comes_and_goes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a channel to take up, whose trades it looks for on the ledger."""
+
+    async def play() -> None:
+        seller = await rig.seller()
+        data = seller.catalogue.add(rig.file(CHUNKS), PRICE, CHUNK).data
+        buyer = rig.buyer()
+        receipt = await buyer.buy(rig.order(data, deposit=DEPOSIT))
+        await seller.stop()
+        rig.kill_journals()
+        come_and_go(monkeypatch)
+        seller, buyer = await rig.seller(), rig.buyer()
+        assert seller.open_channels == (receipt.channel,)
+        assert (await buyer.offer(data, "127.0.0.1", rig.port)).price == PRICE
+        await seller.stop()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+
 def test_closing_alone_while_the_ledger_comes_and_goes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question is first asked in vain: a channel that was never funded is given up all the same."""
 
@@ -283,16 +318,7 @@ def test_closing_alone_while_the_ledger_comes_and_goes(rig: Rig, monkeypatch: py
             with pytest.raises(Stop):
                 await buyer.buy(rig.order(data, deposit=DEPOSIT))
         channel = buyer.book.channels()[-1].terms.channel
-        evaluate, asked = MemoryLedger.evaluate, set()
-
-        def away_at_first(ledger: MemoryLedger, function: str, *args: bytes) -> bytes:
-            if (function, args) not in asked:
-                asked.add((function, args))
-                raise LedgerUnavailable("away")
-            asked.discard((function, args))
-            return evaluate(ledger, function, *args)
-
-        monkeypatch.setattr(MemoryLedger, "evaluate", away_at_first)
+        come_and_go(monkeypatch)
         with pytest.raises(NotFound, match="never funded"):
             await rig.clock.run(buyer.close_alone(channel))
         await seller.stop()
