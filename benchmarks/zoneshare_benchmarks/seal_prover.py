@@ -1,6 +1,7 @@
 """The real prover as the benchmarks use it: from plain code, with the processor time of its process on the bill."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import process_time
@@ -22,6 +23,7 @@ class Proofs:
     def __init__(self, prover: Prover, runner: asyncio.Runner) -> None:
         self._prover, self._runner = prover, runner
         self._keys = {key.circuit.name: key for key in proving_keys.development()}
+        self._lock = threading.Lock()
 
     @property
     def records(self) -> tuple[ProofKey, ...]:
@@ -32,10 +34,11 @@ class Proofs:
         return self._keys[circuit].verifying
 
     def prove(self, bill: Bill, phase: str, party: Party, locked: Locked) -> bytes:
-        """A proof, verified by its maker; witness, proof and check are on the bill."""
-        before = process_time() + self._child()
-        proof = self._runner.run(self._prover.prove(locked))
-        bill.book(phase, party, process_time() + self._child() - before)
+        """A proof, verified by its maker; witness, proof and check are on the bill. Threads wait for each other."""
+        with self._lock:
+            before = process_time() + self._child()
+            proof = self._runner.run(self._prover.prove(locked))
+            bill.book(phase, party, process_time() + self._child() - before)
         return proof
 
     def check(self, encrypted: EncryptedResult, proof: bytes) -> None:

@@ -17,7 +17,7 @@ _TPS = {"transfer": 30.0, "query": 60.0, "channel": 3.0, "mining": 4.0}
 
 
 def benchmark(seconds: float) -> Benchmark:
-    """A round of each workload at a rate, one of all mixed, and one with 16 transfers under way."""
+    """A round of each workload at a rate, one mixed, one with 16 transfers under way, and whole auctions."""
     rounds = [
         Round(f"{name}, {tps:g}/s", RateControl("fixed-rate", {"tps": tps}), WorkloadChoice(name), None, seconds)
         for name, tps in _TPS.items()
@@ -28,6 +28,8 @@ def benchmark(seconds: float) -> Benchmark:
     load = RateControl("fixed-load", {"transactionLoad": 16})
     many = WorkloadChoice("transfer", {"accounts": 64})
     rounds.append(Round("transfer, 16 under way", load, many, None, seconds))
+    four = RateControl("fixed-load", {"transactionLoad": 4})
+    rounds.append(Round("auction, 4 under way", four, WorkloadChoice("auction"), max(4, int(seconds / 2)), None))
     return Benchmark("workloads", tuple(rounds), Workers(1), seed=7)
 
 
@@ -42,4 +44,4 @@ def make(mode: Mode) -> Section:
     return Section(TITLE, first.parts)
 
 
-STEPS = (Step("workloads", TITLE, make, 60, 420),)
+STEPS = (Step("workloads", TITLE, make, 75, 520),)

@@ -60,7 +60,7 @@ def _simulated(number: int, _: Mode) -> Section:
 
 def _growth(mode: Mode) -> Section:
     """To 1,000 bidders and 100 tasks in full mode."""
-    few = ((10, 30, 100, 300), (10, 30), 1)
+    few = ((10, 30, 100, 300), (10, 30))
     found = seal_growth.auction_growth() if mode.full else seal_growth.auction_growth(*few)
     series = {
         f"{tasks} tasks": (

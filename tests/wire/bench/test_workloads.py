@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from zoneshare.seal.ledger import Auctions
 from zoneshare_benchmarks.runner.book import JOURNAL, RESULT, Book, Header, load
 from zoneshare_benchmarks.runner.machine import machine
 from zoneshare_benchmarks.runner.manager import Run, launch, served
 from zoneshare_benchmarks.runner.outcome import RoundResult
 from zoneshare_benchmarks.runner.plan import Benchmark, RateControl, Round, Workers, WorkloadChoice
-from zoneshare_benchmarks.runner.site import IN_PROCESS
+from zoneshare_benchmarks.runner.site import IN_PROCESS, NetworkSite
 from zoneshare_protocols.errors import LedgerFailed
+from zoneshare_protocols.seal.phases import Phase
 
 LOAD = RateControl("fixed-load", {"transactionLoad": 2})
 MIXED = {"parts": [{"module": "transfer", "arguments": {"accounts": 4}, "weight": 3}, {"module": "query"}]}
@@ -62,6 +64,12 @@ def test_every_workload_runs_over_the_gateway_and_conflicts_are_no_failures(
     assert blocks.succeeded >= 1
     assert set(blocks.kinds) <= {"StaleTip", "Conflict"}
     assert blocks.succeeded + blocks.refused + blocks.conflicted == 6
+    site = NetworkSite(Path(network[0]))
+    try:
+        ended = list(Auctions(site.issuer(site.zones[0])).auctions())
+    finally:
+        site.close()
+    assert [each.phase for each in ended] == [Phase.CLOSED] * 2
     assert hot.conflicts > 0
     assert (hot.failed, hot.refused, hot.succeeded + hot.conflicted) == (0, 0, 12)
 
