@@ -17,13 +17,19 @@ from pathlib import Path
 import groth16py
 
 MAX_FRAME = 1 << 28
-MEMORY = Path("/dev/shm")  # noqa: S108 - a witness holds a secret key: in memory it never reaches a disk
 
 
 @contextmanager
 def file_with(data: bytes) -> Iterator[str]:
-    """groth16py reads files only. The folder is its owner's, and gone afterwards."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    """groth16py reads files only, and a witness holds a secret key: on Linux it is in memory, and has no name, so that
+    it is gone with this process, however that ends."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("data"), "wb") as file:
+            file.write(data)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+        return
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "data")
         path.write_bytes(data)
         yield str(path)

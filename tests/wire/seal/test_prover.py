@@ -4,6 +4,8 @@ import asyncio
 import lzma
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,7 +15,7 @@ from msgspec.structs import replace
 
 from tests.contracts.seal.claim_world import PRIVATE, ClaimWorld
 from zoneshare.seal import prover as prover_module
-from zoneshare.seal.prover import Prover, ProverFailed
+from zoneshare.seal.prover import PROGRAM, Prover, ProverFailed
 from zoneshare.seal.proving_keys import ProvingKey, check_allowed, development, folder, load, read
 from zoneshare_protocols.errors import BadProof, Malformed, Misuse, NotAllowed
 from zoneshare_protocols.seal import groth16_fast
@@ -55,6 +57,23 @@ def test_every_size_is_proven_and_a_death_is_survived() -> None:
             os.kill(last or 0, 0)
 
     asyncio.run(story())
+
+
+DIES = """
+import os, runpy, sys
+with runpy.run_path(sys.argv[1])["file_with"](b"a witness") as path:
+    with open(path, "rb") as file:
+        print(file.read().decode(), os.path.realpath(path), sep="\\n", flush=True)
+    os._exit(9)
+"""
+
+
+def test_a_prover_that_is_killed_leaves_no_witness_behind() -> None:
+    done = subprocess.run([sys.executable, "-c", DIES, str(PROGRAM)], capture_output=True, text=True, check=False)
+    assert done.returncode == 9
+    said, path = done.stdout.splitlines()
+    assert said == "a witness"
+    assert not Path(path).exists()
 
 
 def test_a_cancelled_proof_leaves_no_answer_for_the_next() -> None:
