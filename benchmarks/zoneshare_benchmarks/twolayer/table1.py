@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import fmean, pstdev
 from typing import Any
 from unittest.mock import patch
 
@@ -35,11 +34,13 @@ KEYS = 100
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One setting, with so many chunks of 100 kB in one trade, and so many channels opened."""
+    """One setting, with so many chunks of 100 kB in one trade, and so many channels opened, each by a trade of its own;
+    ``linked``: of those more with the ledger behind the link too."""
 
     setting: Setting
     chunks: int
     channels: int
+    linked: int
     network: str
     store: int
 
@@ -153,13 +154,13 @@ def _made(keys: DeviceKeys) -> tuple[bytes, bytes]:
     return keys.signing_key, keys.envelope_key
 
 
-async def _opened(job: Job, links: Links) -> tuple[float, ...]:
+async def _opened(job: Job, links: Links, channels: int) -> tuple[float, ...]:
     """Channels opened one after another, each by buying one chunk: a deposit that is spent is not taken up again."""
     async with Market.open(Path(job.network), job.store, links) as market:
         (pair,) = await market.pairs(1, 1, 1)
         watch = _Watch()
         with cpu_share(job.setting.cpu, os.getpid()), watch.looking():
-            for number in range(job.channels):
+            for number in range(channels):
                 await pair.buyer.buy(pair.order(str(number)))
     return tuple(watch.spans("sent Ask", "got Opened"))
 
@@ -188,9 +189,9 @@ async def _pipelined(market: Market, chunks: int) -> float:
 async def measure(job: Job) -> Measured:
     """One setting. Raises what roles, ledger and store raise."""
     forward = Forward(0, job.setting.delay, job.setting.mbit)
-    create = await _opened(job, Links(forward))
+    create = await _opened(job, Links(forward), job.channels)
     embedded = host.announced(Path(job.network)) is not None
-    create_all = await _opened(job, Links(forward, ledger=True)) if embedded else ()
+    create_all = await _opened(job, Links(forward, ledger=True), job.linked) if embedded else ()
     watch, pipelined, said = await _traded(job, Links(forward))
     return Measured(
         keygen_a=_keys(),
@@ -205,18 +206,13 @@ async def measure(job: Job) -> Measured:
     )
 
 
-def mean_and_spread(values: tuple[float, ...]) -> tuple[float, float]:
-    """Mean and standard deviation."""
-    return fmean(values), pstdev(values)
-
-
-def table(chunks: int, channels: int, at_once: int, folder: Path | None = None) -> dict[Setting, Measured]:
-    """All seven settings, ``at_once`` of them side by side, on a network's folder or a new embedded one.
+def table(chunks: int, channels: int, linked: int, folder: Path | None = None) -> dict[Setting, Measured]:
+    """All seven settings side by side, since they wait for their links, on a network's folder or a new embedded one.
 
     Raises LedgerFailed with the last words of a setting that failed.
     """
-    with network(folder) as where, block_server() as store, ThreadPoolExecutor(at_once) as threads:
-        jobs = [Job(setting, chunks, channels, str(where), store) for setting in TABLE1]
+    with network(folder) as where, block_server() as store, ThreadPoolExecutor(len(TABLE1)) as threads:
+        jobs = [Job(setting, chunks, channels, linked, str(where), store) for setting in TABLE1]
         return dict(zip(TABLE1, threads.map(_beside, jobs), strict=True))
 
 

@@ -12,13 +12,13 @@ from zoneshare_benchmarks.twolayer.paper import HEADS, TABLE1, Row, Setting
 from zoneshare_protocols.errors import LedgerFailed, Misuse, NotFound
 
 FAST = Setting(1000, 2, 0.9)
-CHUNKS, CHANNELS = 3, 2
+CHUNKS, CHANNELS, LINKED = 3, 2, 1
 
 
 def test_a_setting_of_table_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table1, "TABLE1", {FAST: TABLE1[Setting(20, 100, 0.5)]})
-    (measured,) = table1.table(CHUNKS, CHANNELS, 1).values()
-    assert (len(measured.create), len(measured.create_all)) == (CHANNELS, CHANNELS)
+    (measured,) = table1.table(CHUNKS, CHANNELS, LINKED).values()
+    assert (len(measured.create), len(measured.create_all)) == (CHANNELS, LINKED)
     assert (len(measured.upload), len(measured.download)) == (CHUNKS, CHUNKS)
     assert len(measured.update) >= CHUNKS
     assert min(measured.create) > 5 * FAST.delay, "five messages"
