@@ -16,8 +16,8 @@ from zoneshare_protocols.seal.results import check_recipient
 
 def check_zone(new: SealZone, present: SealZone | None, zone: str) -> None:
     """Raises Malformed for another zone, no program, no platform, a root that is no CA or a development key that is not
-    called unsafe; NotNewer unless the version
-    is the next one; NotAllowed for a production profile with simulated platforms or unsafe keys."""
+    called unsafe; NotNewer unless the version is the next one; NotAllowed for a production profile with simulated
+    platforms or unsafe keys."""
     before = 0 if present is None else present.version
     if new.zone != zone:
         raise Malformed("these are the rules of another zone", zone=new.zone, here=zone)
@@ -49,10 +49,9 @@ def check_opening(opening: Opening, zone: SealZone, now: int, *, opened: int | N
     """What the contract and every bidder check of an auction's enclave (local consensus), at ``now`` in ms.
 
     ``opened``: when the auction opened, once it has; the quote's age counts to then. ``tolerance``: how far (ms) the
-    platform's clock may be ahead. Raises NotAllowed for a program or
-    platform that the zone does not allow; TooLate, TooEarly for a certificate or a quote out of its time, also where it
-    ends before T_auc; BadProof for a quote of another program or auction, or one that says it is not simulated;
-    BadSignature; Malformed.
+    platform's clock may be ahead. Raises NotAllowed for a program or platform that the zone does not allow; TooLate,
+    TooEarly for a certificate or a quote out of its time, also where it ends before T_auc; BadProof for a quote of
+    another program or auction, or one that says it is not simulated; BadSignature; Malformed.
     """
     notice, quote = opening.notice, opening.quote.quote
     jobs_of(notice, ())
