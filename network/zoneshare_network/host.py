@@ -75,18 +75,18 @@ def serve(
     made then.
     """
     shape = topology.read(folder) or Topology()
-    wanted = _layout(folder, shape, port)
-    if running_pid(folder) is None:  # else the folder's lock says so
-        for node in wanted:
-            check_port(node)
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: signals.put(received))
     with ExitStack() as stack:
         served = {name: _service(name, where, folder) for name, where in {**shape.chaincodes, **services}.items()}
         for chaincode in served.values():
             stack.callback(chaincode.close)
         chaincodes = {**installed_chaincodes(shape.organisations), **served}
+        wanted = _layout(folder, shape, port)
+        if running_pid(folder) is None:  # else the folder's lock says so
+            for node in wanted:
+                check_port(node)
+        signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda received, _: signals.put(received))
         network = stack.enter_context(EmbeddedNetwork(folder, shape, chaincodes, batch_timeout_ms=batch_timeout_ms))
         if client_auth is not None:
             network.require_client_auth(client_auth)
