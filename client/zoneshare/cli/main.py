@@ -168,7 +168,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        print(one_line(error), file=sys.stderr)  # noqa: T201  # this is the command line
+        typer.echo(one_line(error), err=True)
         return exit_code(error)
     return result if isinstance(result, int) else 0
 

@@ -82,7 +82,7 @@ class Worker:
             result = Failed("INTERNAL", f"{type(fault).__name__}: {fault}")
         self._writer.write(frame(Reply(call.number, result)))
 
-    async def _answer(self, call: Call) -> Answer | Verdict | Failed:  # noqa: PLR0911
+    async def _answer(self, call: Call) -> Answer | Verdict | Failed:  # noqa: PLR0911 - an answer for each request
         limit = call.timeout_ms / 1000
         match call.request:
             case Evaluate(proposal):

@@ -18,7 +18,7 @@ Settings = dict[str, object]
 
 def listen(site: Site) -> str:
     """Containers have a network of their own; a plain process listens on loopback only."""
-    return LOOPBACK if site.mode is Mode.NATIVE else "0.0.0.0"  # noqa: S104
+    return LOOPBACK if site.mode is Mode.NATIVE else "0.0.0.0"  # noqa: S104 - a container's own network
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 import typer
 
 from tests.wire.trade.rig import CHUNK, MONEY, PRICE, WRITES, Rig
-from tests.wire.trade.test_processes import PROGRAM, Terminal, until
+from tests.wire.trade.terminal import PROGRAM, Terminal, until
 from zoneshare.cli.main import run
 from zoneshare.cli.trade_roles import Shown, Stake
 from zoneshare.cli.trade_show import break_off, buying
@@ -155,15 +154,6 @@ def test_a_number_that_cannot_be_is_one_line(words: tuple[str, ...], capsys: pyt
     shown = capsys.readouterr().err
     assert "Invalid value for '--" in shown
     assert shown.count("\n") == 1
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    opened = Terminal(tmp_path)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def test_who_breaks_off_hears_what_is_locked_and_goes_on(terminal: Terminal) -> None:

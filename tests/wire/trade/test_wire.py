@@ -16,9 +16,10 @@ from tests.support.memory_identity import authority, identity
 from tests.support.memory_proofs import trust_in
 from zoneshare.identity import Identity
 from zoneshare.ledger import LedgerUnavailable
+from zoneshare.trade.listener import Listener
 from zoneshare.trade.messages import Ask, Message, Opened, Refuse
 from zoneshare.trade.moment import SystemClock
-from zoneshare.trade.peers import PeerBook, renewing
+from zoneshare.trade.peers import RENEWED_MS, PeerBook, renewing
 from zoneshare.trade.wire import MAX_FRAME, Connection, PeerGone, connect, serve
 from zoneshare_protocols.codec import decode, encode
 from zoneshare_protocols.errors import (
@@ -291,6 +292,46 @@ def test_a_role_asks_anew_whom_it_trusts() -> None:
         asyncio.run(renewing(book, trusted, Turning()))
     certificate = x509.load_pem_x509_certificate(ALICE.certificate).public_bytes(Encoding.DER)
     assert book.identify(certificate).zones == {"zone-b"}
+
+
+def test_a_listener_waits_for_its_ledger_and_asks_it_anew() -> None:
+    """Away at the start; then nobody of Org1's is trusted, and a minute later everybody."""
+    answers: list[LedgerUnavailable | Trust] = [LedgerUnavailable("away")]
+    answers += [trust_in("zone-b", ("Org2MSP",)), trust_in("zone-b", ("Org1MSP", "Org2MSP"))]
+    minute, renewed = asyncio.Event(), asyncio.Event()
+
+    def trusted() -> tuple[Trust, ...]:
+        answer = answers.pop(0)
+        if isinstance(answer, LedgerUnavailable):
+            raise answer
+        return (answer,)
+
+    class Turning(SystemClock):
+        async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
+            if span_ms == RENEWED_MS:
+                if not answers:
+                    renewed.set()
+                await minute.wait()
+                minute.clear()
+
+    async def play() -> None:
+        listener = Listener(own(BOB), trusted, Turning())
+        port = await listener.start("127.0.0.1", 0, never)
+        await shut_out(port, ALICE)
+        minute.set()
+        await renewed.wait()
+        with pytest.raises(PeerGone):
+            await first_word(port, ALICE)
+        assert len(GOT_IN) == 1
+        with pytest.raises(Misuse, match="cannot listen"):
+            await Listener(own(BOB), lambda: [trust_in("zone-b", ("Org2MSP",))], Turning()).start(
+                "127.0.0.1", port, never
+            )
+        await listener.stop()
+        with pytest.raises(PeerGone, match="cannot reach"):
+            await connect("127.0.0.1", port, own(ALICE), BOOK)
+
+    asyncio.run(asyncio.wait_for(play(), 30))
 
 
 def test_a_client_without_a_certificate_or_with_an_old_tls() -> None:
