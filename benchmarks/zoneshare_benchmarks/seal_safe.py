@@ -8,6 +8,7 @@ commit, exchange and claim. Notices, bids, deposits and refunds, which SAFE's au
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as changed
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -151,7 +152,7 @@ FIGURES = tuple(
         f"{what}, {_WHAT}",
         "of SAFE",
         "lower",
-        lambda name=name, of=of: _SHARED.sample(name, of),  # type: ignore[misc]
+        partial(_SHARED.sample, name, of),
         goal=goal,
         runs=1,
     )

@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -89,7 +90,7 @@ FIGURES = tuple(
         f"submits a second on the embedded Fabric in one process, {clients} at once; the parts are a submit's time",
         "submits/s",
         "higher",
-        lambda clients=clients: submits(clients),  # type: ignore[misc]
+        partial(submits, clients),
         runs=3,
     )
     for clients in (1, 32)
