@@ -170,9 +170,9 @@ def draw(folder: Path, seen: list[Seen]) -> Path:
     pyplot = plots.start("svg")
     figure, axes = pyplot.subplots(1, 2, figsize=plots.SIZE)
     labels = [f"{each.kind}, {each.miners}" for each in seen]
-    virtual = [virtual(each) for each in seen]
-    _bars(axes[0], labels, [s.useful for s in seen], [v["useful"] for v in virtual], "time in task-involved loops")
-    spreads = [v["deviation"] / v["block_time"] for v in virtual]
+    beside = [virtual(each) for each in seen]
+    _bars(axes[0], labels, [s.useful for s in seen], [v["useful"] for v in beside], "time in task-involved loops")
+    spreads = [v["deviation"] / v["block_time"] for v in beside]
     _bars(axes[1], labels, [s.spread for s in seen], spreads, "deviation / mean of the block time")
     axes[0].legend(fontsize=7)
     return plots.save(figure, folder / "epow-real.svg")
