@@ -125,5 +125,5 @@ def _scale(mode: Mode) -> Section:
 
 def steps(full: bool) -> Sequence[Step]:
     """Real processes in full mode only: they need their time."""
-    simulated, scale = Step("epow-figures", TITLE, make, 10, 200), Step("growth-epow", GROWTH, _scale, 8, 30)
+    simulated, scale = Step("epow-figures", TITLE, make, 8, 30), Step("growth-epow", GROWTH, _scale, 8, 30)
     return [simulated, *([Step("epow-real", REAL, _real, 180, 180)] if full else []), scale]

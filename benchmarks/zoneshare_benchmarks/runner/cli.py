@@ -98,7 +98,7 @@ def report_(
     ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="STEP", help="Only these steps.")] = None,
     *,
-    full: Annotated[bool, typer.Option("--full", help="As large as the papers: takes hours.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="As large as the papers: takes two hours.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what DIR has.")] = False,
 ) -> None:
     """Every table and figure of the papers beside ours, growth, goals and peers, in one page that stands alone.
