@@ -110,5 +110,5 @@ def make_fig5(mode: Mode) -> Section:
 
 STEPS = (
     Step("two-layer-table-1", TABLE_1, make_table1, 80, 1200),
-    Step("two-layer-fig-5", FIG_5, make_fig5, 70, 700),
+    Step("two-layer-fig-5", FIG_5, make_fig5, 70, 450),
 )

@@ -60,9 +60,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
 
+def _stop(*_: object) -> None:
+    """Once: the one that started it ends it, and its pipe closes too."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
 def main() -> None:
     """Until SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _stop)
     end_with_parent()
     with _Blocks() as server:
         sys.stdout.write(f"ready {server.server_port}\n")
