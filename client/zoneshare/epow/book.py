@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoneshare.epow.incoming import HALF, Incoming
 from zoneshare.trade.journal import CrashPoint, Entry, Journal
 from zoneshare_protocols.codec import Count, Digest, Key32, Record
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
-from zoneshare_protocols.epow.records import RunResult, Task
+from zoneshare_protocols.epow.records import MatrixInfo, RunResult, Task
 
 TASK, RUN, STEP, BATCH = "epow-task", "epow-run", "epow-step", "epow-batch"
 RESULT = "epow-result"
@@ -46,6 +47,8 @@ class Book:
         """Raises Misuse when another process has it."""
         self.folder = folder
         self._journal = Journal(folder / "coordinator.db", crash_point)
+        for half in folder.glob(f"tasks/*/{HALF}*"):
+            half.unlink()
         self._steps = 1 + max((int(key) for key, _ in self._journal.scan(STEP, KeptStep)), default=0)
 
     def close(self) -> None:
@@ -69,20 +72,27 @@ class Book:
         self._journal.write(Entry(TASK, task.hex(), None), *self._journal.deletions(RESULT, f"{task.hex()}/"))
         shutil.rmtree(self._task_folder(task), ignore_errors=True)
 
+    def incoming(self, task: bytes, info: MatrixInfo) -> Incoming:
+        """Where a matrix of this task goes, piece by piece."""
+        return Incoming(self._task_folder(task), info)
+
+    def matrix_path(self, task: bytes, name: str) -> Path:
+        return self._task_folder(task) / f"{name}.npy"
+
     def save_matrix(self, task: bytes, name: str, matrix: NDArray[Any]) -> None:
         """On the disk when this returns."""
         folder = self._task_folder(task)
         folder.mkdir(parents=True, exist_ok=True)
-        half = folder / f".{name}.npy"
+        half = folder / f"{HALF}{name}.npy"
         with half.open("wb") as file:
             np.save(file, matrix, allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
-        half.rename(folder / f"{name}.npy")
+        half.rename(self.matrix_path(task, name))
 
     def load_matrix(self, task: bytes, name: str) -> NDArray[Any]:
         """Straight from the file: it is read as it is used, and takes no memory of ours."""
-        return np.asarray(np.load(self._task_folder(task) / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        return np.asarray(np.load(self.matrix_path(task, name), mmap_mode="r", allow_pickle=False))
 
     def runs(self, task: bytes, sub_task: int) -> list[RunDone]:
         """The verified runs of a sub-task."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.ledger import Mining
-from zoneshare.epow.matrices import Pieces, pieces_of, result_cells
+from zoneshare.epow.matrices import pieces_of, result_cells
 from zoneshare.epow.messages import Accepted, Failed, Merged, Need, Piece
 from zoneshare.epow.session import Session
 from zoneshare_protocols.epow.ledger import RunDone, Step, TaskStatus
@@ -110,14 +110,13 @@ class Intake:
         """Ask for the matrices, each once, and keep them."""
         needed = {info.hash: info for info in task.matrices}
         session.put(Need(tuple(needed)))
-        names = {hash: [n for n, info in enumerate(task.matrices) if info.hash == hash] for hash in needed}
         for hash, info in needed.items():
-            pieces = Pieces(info)
-            while not pieces.complete:
-                pieces.add(await session.connection.receive(Piece))
-            matrix = await asyncio.to_thread(pieces.matrix)
-            for number in names[hash]:
-                await asyncio.to_thread(self._book.save_matrix, task.id, f"m{number}", matrix)
+            names = [f"m{number}" for number, each in enumerate(task.matrices) if each.hash == hash]
+            with self._book.incoming(task.id, info) as matrix:
+                while not matrix.complete:
+                    piece = await session.connection.receive(Piece)
+                    await asyncio.to_thread(matrix.add, piece)
+                await asyncio.to_thread(matrix.finish, [self._book.matrix_path(task.id, name) for name in names])
         self._order += 1
         kept = KeptTask(task, secrets.token_bytes(32), order=self._order)
         await asyncio.to_thread(self._book.put, kept)

@@ -9,57 +9,47 @@ from numpy.typing import NDArray
 from zoneshare.epow.messages import PIECE, Merged, Piece
 from zoneshare_protocols.epow.exact import Int8, Int64
 from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, result_hash
-from zoneshare_protocols.epow.plan import describe
-from zoneshare_protocols.epow.records import MatrixInfo
 from zoneshare_protocols.errors import DataCorrupt, Malformed
 
 
-class Buffer:
-    """Puts pieces together, in order."""
+class Expected:
+    """Which piece of a matrix comes next. ``size``: bytes of the whole."""
 
     def __init__(self, hash: bytes, size: int) -> None:
         self._hash, self._size = hash, size
-        self._cells = bytearray(size)
         self._here = 0
 
     @property
     def complete(self) -> bool:
         return self._here == self._size
 
-    def add(self, piece: Piece) -> None:
-        """Raises Malformed for another matrix's piece, one out of order, or more than was announced."""
+    def take(self, piece: Piece) -> slice:
+        """Where its cells belong. Raises Malformed for another matrix's piece, one out of order, or too long a one."""
         fits = piece.total == self._size and piece.offset == self._here and piece.cells
         after = piece.offset + len(piece.cells)
         if piece.hash != self._hash or not fits or after > self._size:
             raise Malformed("not the next piece of the matrix", offset=piece.offset, expected=self._here)
-        self._cells[self._here : after] = piece.cells
-        self._here = after
-
-    def cells(self, kind: str) -> NDArray[Any]:
-        return np.frombuffer(self._cells, kind)
+        place, self._here = slice(self._here, after), after
+        return place
 
 
-class Pieces:
-    """A task's matrix as its source sends it: int8, or int64 where values need more."""
+class Buffer:
+    """Puts pieces together, in order."""
 
-    def __init__(self, info: MatrixInfo) -> None:
-        self._info = info
-        self._kind = "<i1" if info.limbs == 1 else "<i8"
-        self._buffer = Buffer(info.hash, info.rows * info.columns * np.dtype(self._kind).itemsize)
+    def __init__(self, hash: bytes, size: int) -> None:
+        self._expected = Expected(hash, size)
+        self._cells = bytearray(size)
 
     @property
     def complete(self) -> bool:
-        return self._buffer.complete
+        return self._expected.complete
 
     def add(self, piece: Piece) -> None:
-        self._buffer.add(piece)
+        """Raises Malformed as :meth:`Expected.take`."""
+        self._cells[self._expected.take(piece)] = piece.cells
 
-    def matrix(self) -> NDArray[Any]:
-        """Raises DataCorrupt when it is not the one that was named."""
-        cells = self._buffer.cells(self._kind).reshape(self._info.rows, self._info.columns)
-        if describe(cells) != self._info:
-            raise DataCorrupt("the matrix is not the one the task names")
-        return cells
+    def cells(self, kind: str) -> NDArray[Any]:
+        return np.frombuffer(self._cells, kind)
 
 
 def pieces_of(hash: bytes, cells: memoryview) -> Iterator[Piece]:
