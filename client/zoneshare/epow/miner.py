@@ -108,6 +108,7 @@ class Miner:
         self.engine = engine = Engine(
             self._identity.account, zone.rules.basic, told, memory=self._memory, free_loops=self._free_loops
         )
+        await asyncio.to_thread(engine.blocks.prepare)
         self._new_tip(await asyncio.to_thread(self._mining.tip))
         threading.Thread(target=_listen, args=(stream, told), daemon=True, name="epow-tips").start()
         engine.start()
@@ -280,9 +281,11 @@ class Miner:
         while self._waiting and not self._waiting[0][2]:
             run, scale, _ = self._waiting.pop(0)
             self._engine.add(run, scale)
+        self._engine.blocks.trim(self._needed)
+
+    def _needed(self) -> set[bytes]:
         runs = [*(run for run, _, _ in self._waiting), *(finished.run for finished in self._sent.values())]
-        kept = {hash for run in runs for hash in (*run.left, *run.right)}
-        self._engine.blocks.trim(kept | self._engine.needed())
+        return {hash for run in runs for hash in (*run.left, *run.right)} | self._engine.needed()
 
     def _taken(self, taken: Taken) -> None:
         self.tally.taken.append(taken.why)

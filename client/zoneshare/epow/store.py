@@ -4,6 +4,7 @@ All of it is in memory that is kept and used again: the first touch of a fresh p
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from zoneshare_protocols.epow.work import Block, Float32
 
 _AT_ONCE = 4 << 20
 """Bytes that are asked of the system at once; numpy asks for large pages from there on."""
+_MANY = 1 << 13
 _EVERY = 7
 """When all float32 slots are taken, one block of seven replaces another, and the rest are widened when they are used:
 
@@ -35,6 +37,14 @@ class BlockStore:
         self._order: list[bytes] = []
         self._last = b""
         self._refused = self._hand = 0
+
+    def prepare(self) -> None:
+        """Take all of the memory now, before there is work: its first touch is dear, on virtual machines ten times so.
+
+        Not for small blocks: those of a task rarely fill it.
+        """
+        for slots in (self._slots, self._wide_slots):
+            slots.prepare(self._limit)
 
     def __contains__(self, hash: bytes) -> bool:
         with self._lock:
@@ -67,14 +77,17 @@ class BlockStore:
         self._last = hash
         return found
 
-    def trim(self, needed: set[bytes]) -> None:
-        """Forget the longest unused blocks over the limit, but none that is needed."""
+    def trim(self, needed: Callable[[], set[bytes]]) -> None:
+        """Forget the longest unused blocks over the limit, but none that is ``needed``, asked when there are such."""
+        if self._slots.taken_bytes <= self._limit:
+            return
+        kept = needed()
         with self._lock:
             over = self._slots.taken_bytes - self._limit
-            for hash in list(self._small) if over > 0 else ():
+            for hash in list(self._small):
                 if over <= 0:
                     return
-                if hash not in needed:
+                if hash not in kept:
                     block = self._small.pop(hash)
                     over -= block.nbytes
                     self._slots.give(block)
@@ -104,6 +117,13 @@ class Slots:
         self._bytes = basic * basic * self._kind.itemsize
         self._free: list[NDArray[Any]] = []
         self.taken_bytes = 0
+
+    def prepare(self, size: int) -> None:
+        """Have ``size`` bytes at hand, touched; nothing when that were more than a few thousand arrays."""
+        count = size // self._bytes
+        if count <= _MANY:
+            slots = np.ones((count, *self._shape), self._kind)
+            self._free.extend(slots)
 
     def take(self) -> NDArray[Any]:
         """One that nobody has; what is in it is anything."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoneshare.epow.store import BlockStore
+from zoneshare.epow.store import BlockStore, Slots
 from zoneshare_protocols.epow.draw import draw, involved_draw, involved_header
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.records import LspField
@@ -35,7 +35,7 @@ def test_a_pair_is_right_whatever_is_kept_in_float(limit: int) -> None:
 def test_what_is_over_the_limit_goes_but_not_what_is_needed() -> None:
     store = filled(20 * BASIC * BASIC)
     needed = set(HASHES[:3])
-    store.trim(needed)
+    store.trim(lambda: needed)
     kept = [hash for hash in HASHES if hash in store]
     assert kept == HASHES[:3] + HASHES[-7:]
     fresh = RNG.integers(-127, 128, (BASIC, BASIC), dtype=np.int8)
@@ -50,3 +50,22 @@ def test_the_quick_draw_is_the_headers_draw() -> None:
     lsp = LspField(b"t" * 32, 1, 2, b"n" * 32, b"r" * 32)
     header = involved_header(5, b"p" * 32, "ann", lsp)
     assert involved_draw(b"p" * 32, "ann", (lsp.nsub_hash, lsp.result_hash)) == draw(header)
+
+
+def test_prepared_memory_is_what_blocks_are_put_into() -> None:
+    basic, blocks = 64, 6
+    slots = Slots(basic, np.int8)
+    slots.prepare(blocks * basic * basic)
+    first = slots.take()
+    assert isinstance(first.base, np.ndarray)
+    others = [slots.take() for _ in range(blocks - 1)]
+    assert all(other.base is first.base for other in others)
+    assert slots.take().base is not first.base
+
+
+def test_memory_for_very_many_small_blocks_is_not_prepared() -> None:
+    slots = Slots(1, np.int8)
+    slots.prepare(1 << 20)
+    base = slots.take().base
+    assert base is not None
+    assert base.size == 4 << 20
