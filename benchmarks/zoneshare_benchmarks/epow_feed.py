@@ -8,17 +8,15 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from statistics import median
 from unittest.mock import patch
 
 import numpy as np
 import psutil
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from zoneshare.cli.epow_roles import Party, party
 from zoneshare.epow.messages import EPOW, Done, Fetch, Mine, Piece, Reveal, Revealed, Run, Taken, Welcome, Work
 from zoneshare.trade.wire import Connection, connect
+from zoneshare_benchmarks.epow_loop import loop_seconds, touch
 from zoneshare_benchmarks.epow_system import Site, site
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.codec import digest
@@ -26,7 +24,6 @@ from zoneshare_protocols.epow.exact import Int8, Int32
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.records import Assignment, RunResult
-from zoneshare_protocols.epow.work import Worker
 from zoneshare_protocols.errors import LedgerFailed
 
 BASIC = 1000
@@ -132,26 +129,27 @@ def fed() -> dict[str, float]:
 
 async def _feed(at: Site, names: list[str], port: int, known: Known) -> dict[str, float]:
     coordinator = psutil.Process(at.coordinator)
-    before, began = _cpu(coordinator), time.perf_counter()
     opened = [party(Path(at.env["ZONESHARE_HOME"]) / name) for name in names]
     feeders = [Feeder(each.__enter__(), known) for each in opened]
     running = [asyncio.create_task(feeder.run(("127.0.0.1", port))) for feeder in feeders]
     words = ("multiply", "A.npy", "B.npy", "C.npy", "--device", "sue", "--coordinator", f"127.0.0.1:{port}", "--json")
     try:
+        touch(4 << 30)
+        before, began = _cpu(coordinator), time.perf_counter()
         asking = asyncio.create_task(asyncio.to_thread(at.run, *words))
         done, _ = await asyncio.wait([asking, *running], return_when=asyncio.FIRST_COMPLETED)
         if asking not in done:
             raise LedgerFailed(f"a miner ended: {[feeder.refused for feeder in feeders]}")
         asking.result()
+        spent, seconds = _cpu(coordinator) - before, time.perf_counter() - began
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         for each in opened:
             each.__exit__(None, None, None)
-    spent = _cpu(coordinator) - before
     nsubs = known.layout.nsubs
-    loop, product = await asyncio.to_thread(loop_seconds)
+    loop, product = await asyncio.to_thread(loop_seconds, BASIC)
     return {
         "miners": loop * nsubs / spent,
         "coordinator_ms": spent / nsubs * 1e3,
@@ -159,32 +157,8 @@ async def _feed(at: Site, names: list[str], port: int, known: Known) -> dict[str
         "product_ms": product * 1e3,
         "nsubs": nsubs,
         "sent_mb": sum(feeder.bytes for feeder in feeders) / 1e6,
-        "seconds": time.perf_counter() - began,
+        "seconds": seconds,
     }
-
-
-def loop_seconds(loops: int = 16) -> tuple[float, float]:
-    """Processor seconds of a miner's bare loop at 1000 x 1000 (product, cast, hash, sum), and of its product."""
-    rng = np.random.default_rng(2)
-    left, right = rng.integers(-127, 128, (2, BASIC, BASIC), dtype=np.int8)
-    products = []
-
-    def matmul(a: NDArray[np.float32], b: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        start = time.thread_time()
-        np.matmul(a, b, out=out)
-        products.append(time.thread_time() - start)
-
-    def drawn(*_: object) -> None:
-        pass
-
-    with threadpool_limits(1):
-        worker = Worker(BASIC, matmul)
-        worker.run([(left, right)], drawn)
-        products.clear()
-        began = time.thread_time()
-        worker.run([(left, right)] * loops, drawn)
-        spent = time.thread_time() - began
-    return spent / loops, median(products)
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 import psutil
 
+from zoneshare_benchmarks.epow_loop import loop_seconds
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.errors import LedgerFailed
 
-SHAPES = {500: (12, 32, 12), 1000: (8, 16, 8)}
+SHAPES = {500: (12, 64, 12), 1000: (8, 32, 8)}
 """Blocks along rows, inner side and columns of the task that keeps the miner busy."""
+MEMORY = "4096"
+"""MB of the miner's blocks: all of the task's, in both forms."""
 
 
 class Site:
@@ -117,7 +120,7 @@ def busy_miner(basic: int) -> dict[str, float]:
             np.save(at.folder / f"{name}.npy", rng.integers(-127, 128, shape, dtype=np.int8))
         coordinator = psutil.Process(at.coordinator)
         before = sum(coordinator.cpu_times()[:2])
-        miner = at.start("mine", "ann", "--coordinator", address, "--tasks-only", "--memory", "4096", "--json", core=1)
+        miner = at.start("mine", "ann", "--coordinator", address, "--tasks-only", "--memory", MEMORY, "--json", core=1)
         asked = at.run("multiply", "A.npy", "B.npy", "C.npy", "--device", "sue", "--coordinator", address, "--json")
         spent = sum(coordinator.cpu_times()[:2]) - before
         miner.terminate()
@@ -133,8 +136,10 @@ def busy_miner(basic: int) -> dict[str, float]:
 
 
 def useful_share(basic: int) -> Sample:
-    """Useful share: time in the product itself over all of a busy miner's time."""
+    """Useful share: time in the product itself over all of a busy miner's time. ``bare``: that of its loop alone."""
     parts = busy_miner(basic)
+    loop, product = loop_seconds(basic, 64)
+    parts["bare"] = product / loop
     return Sample(parts["product_s"] / parts["busy_s"], parts)
 
 

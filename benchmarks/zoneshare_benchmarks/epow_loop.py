@@ -1,0 +1,44 @@
+"""What the figures of E-PoW's processes stand against: a miner's loop by itself, on memory that is there."""
+
+import time
+from statistics import median
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from zoneshare_protocols.epow.work import Worker
+
+
+def loop_seconds(basic: int, loops: int = 16) -> tuple[float, float]:
+    """Processor seconds of a miner's bare loop (product, cast, hash, sum), and of its product."""
+    rng = np.random.default_rng(2)
+    left, right = rng.integers(-127, 128, (2, basic, basic), dtype=np.int8)
+    products = []
+
+    def matmul(a: NDArray[np.float32], b: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        start = time.thread_time()
+        np.matmul(a, b, out=out)
+        products.append(time.thread_time() - start)
+
+    def drawn(*_: object) -> None:
+        pass
+
+    with threadpool_limits(1):
+        worker = Worker(basic, matmul)
+        worker.run([(left, right)], drawn)
+        products.clear()
+        began = time.thread_time()
+        worker.run([(left, right)] * loops, drawn)
+        spent = time.thread_time() - began
+    return spent / loops, median(products)
+
+
+def touch(size: int) -> None:
+    """Touch and free ``size`` bytes, at most half of what is free.
+
+    On a virtual machine the first touch of a page costs up to ten times what a write to it does, as the host has to
+    find it: that is no part of what is measured.
+    """
+    np.ones(min(size, psutil.virtual_memory().available // 2), np.int8)
