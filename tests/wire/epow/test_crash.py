@@ -13,7 +13,7 @@ from tests.wire.epow.rig import Rig, int8
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
 from zoneshare_protocols.epow.exact import product
-from zoneshare_protocols.epow.ledger import TaskStatus
+from zoneshare_protocols.epow.ledger import Batch, RunDone, TaskStatus
 
 RNG = np.random.default_rng(4)
 A, B, C = int8(RNG, 20, 30), int8(RNG, 30, 30), int8(RNG, 30, 18)
@@ -81,3 +81,18 @@ def test_killed_at_any_write(tmp_path: Path, at: int) -> None:
     assert sum(miner.earned for miner in miners) == task.verified * FEE * 9 // 10
     assert task.verified == 2 * 2 * 2 + 2 * 2 * 2 * 3
     rig.books_balance()
+
+
+def test_a_batch_of_before_whose_step_the_ledger_refuses_keeps_no_coordinator_from_starting(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    nobodys = RunDone(bytes(32), 0, 0, 1, rig.cora.account, bytes(32))
+    book = Book(tmp_path / "cora")
+    book.begin(Batch(1, 0, None, 0, (nobodys,)), [])
+    book.close()
+
+    async def start() -> None:
+        async with rig.coordinator():
+            ((place, _),) = rig.mining.batch(1).skipped
+            assert place == 0
+
+    asyncio.run(asyncio.wait_for(start(), 30))

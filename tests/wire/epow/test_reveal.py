@@ -66,7 +66,8 @@ def test_commitments_can_be_asked_for_until_the_task_is_settled(tmp_path: Path) 
             with pytest.raises(NotFound):
                 await source.inquire(task, 0, 4)
             await source.accept()
-            coordinator._intake._withdrawn.add(task)
+            assert coordinator._clerk is not None
+            coordinator._clerk.intake._withdrawn.add(task)
             await until(lambda: coordinator._book.find(task) is None)
             with pytest.raises(NotFound, match="settled"):
                 await source.inquire(task, 0, 3)
