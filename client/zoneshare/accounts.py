@@ -107,3 +107,21 @@ class Accounts(Contract):
     def reclaim(self, id: str, proof: EndorsedQuery) -> Outbound:
         """The other zone has a tombstone: the money goes back to its source."""
         return result(Outbound, self.submit("reclaim", id, proof).payload)
+
+
+class Margin:
+    """Twice a zone's clock tolerance, ms: every deadline leaves it. It is kept, for it is looked at all the time."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._known: int | None = None
+
+    @property
+    def known(self) -> int:
+        """As it was when the zone was last asked. Blocks the first time."""
+        return self.renew() if self._known is None else self._known
+
+    def renew(self) -> int:
+        """Ask the zone: its organisations may have raised it. Blocks."""
+        self._known = 2 * self._accounts.parameters.clock_tolerance
+        return self._known

@@ -96,8 +96,8 @@ async def sell(folder: Path, options: Serving, ready: Callable[[int], None], tol
         party = await answered(clock, lambda: party_of(device))
         tower = None
         if options.watchtower:
-            peers = await answered(clock, party.peers)
-            tower = Tower(*parse_address(options.watchtower), party.identity, peers, clock)
+            trusted = party.home.accounts.trusts
+            tower = Tower(*parse_address(options.watchtower), party.identity, trusted, clock)
         policy = Policy(bond=options.bond, min_challenge=options.min_challenge * 1000, max_lock=options.max_lock * 1000)
         store = _store(folder, options.store)
         seller = Seller(party, store, journal, offered, clock=clock, policy=policy, tower=tower, told=told)

@@ -58,7 +58,7 @@ class BuyerEnding:
                 posted.add(channel.posted.state.version)
             await self._look(channel, abroad)
 
-        settler = Settler(abroad.escrow, abroad.margin, self._clock)
+        settler = Settler(abroad, self._clock)
         try:
             with alarms.of(entry.terms.channel) as changed:
                 settled = await settler.drive(

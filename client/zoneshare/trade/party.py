@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
-from zoneshare.accounts import Accounts
+from zoneshare.accounts import Accounts, Margin
 from zoneshare.device_keys import DeviceKeys
 from zoneshare.identity import Identity
 from zoneshare.ledger import Ledger, LedgerUnavailable
@@ -22,11 +21,17 @@ class Zone:
         self.name, self.ledger = name, ledger
         self.accounts = Accounts(ledger)
         self.escrow = Escrow(ledger)
+        self._margin = Margin(self.accounts)
 
-    @cached_property
+    @property
     def margin(self) -> int:
-        """Twice the zone's clock tolerance, in ms: every deadline leaves it."""
-        return 2 * self.accounts.parameters.clock_tolerance
+        """In ms, as :attr:`.Margin.known` has it."""
+        return self._margin.known
+
+    def renew(self) -> tuple[Trust, ...]:
+        """What a role asks anew every minute: whom the zone trusts, and the margin, which is kept. Blocks."""
+        self._margin.renew()
+        return self.accounts.trusts()
 
     def opened(self, channel: str) -> Channel:
         """The channel, which the other side says is there. Raises LedgerUnavailable while it is not."""

@@ -5,7 +5,8 @@ import logging
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from zoneshare.identity import Identity
-from zoneshare.trade.moment import Clock
+from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.errors import Misuse, NotAllowed, ZoneshareError
 from zoneshare_protocols.fabric.msp import Msp
 from zoneshare_protocols.sharing.accounts import account_of
@@ -93,6 +94,21 @@ class PeerBook:
 
     def _roots(self) -> str:
         return "\n".join(sorted({root.decode() for _, msp in self._msps for root in msp.roots}))
+
+
+@asynccontextmanager
+async def renewed(trusted: Callable[[], Iterable[Trust]], clock: Clock) -> AsyncIterator[PeerBook]:
+    """A book that is kept as the role's ledger has it while the block runs; ``trusted`` asks that ledger, and blocks.
+
+    Waits for a ledger that is away for a moment. Raises Misuse when nobody is trusted.
+    """
+    book = await answered(clock, lambda: PeerBook(trusted()))
+    task = asyncio.create_task(renewing(book, trusted, clock))
+    try:
+        yield book
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def renewing(book: PeerBook, trusted: Callable[[], Iterable[Trust]], clock: Clock) -> None:

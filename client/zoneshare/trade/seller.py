@@ -84,12 +84,11 @@ class Seller:
         self._live: dict[str, LiveChannel] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}
         self._loading = asyncio.Lock()
-        self._margin = 0
-        self._listener = Listener(party.identity, party.home.accounts.trusts, clock)
+        self._listener = Listener(party.identity, party.home.renew, clock)
 
     async def start(self, host: str, port: int) -> int:
         """Guard all open channels, and listen; the port (a free one for 0). Raises Misuse when the port is in use."""
-        self._margin = await answered(self._clock, lambda: self._party.home.margin)
+        await answered(self._clock, lambda: self._party.home.margin)
         self._alarms.start()
         for channel, entry in self._journal.scan(SELLER_CHANNEL, SellerChannel):
             if not entry.closed:
@@ -161,7 +160,7 @@ class Seller:
         """B's half of tx4, which gives A everything back: B need not remember it."""
         self._check_parties(connection, terms)
         now = self._clock.now_ms()
-        check_terms(terms, self._margin, now)
+        check_terms(terms, self._party.home.margin, now)
         if terms.challenge < self._policy.min_challenge:
             least = self._policy.min_challenge / 1000
             raise RuleBroken(f"the challenge window is too short: {terms.challenge / 1000:g} s, at least {least:g} s")
@@ -316,7 +315,7 @@ class Seller:
             raise RuleBroken("the channel is settled", channel=live.id)
 
     def _earliest(self) -> int:
-        return self._clock.now_ms() + self._margin
+        return self._clock.now_ms() + self._party.home.margin
 
     def _guard(self, live: LiveChannel) -> None:
         if live.id not in self._guards:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from zoneshare.trade.escrow import Escrow
 from zoneshare.trade.moment import AWAY, Clock, answered
 from zoneshare.trade.party import Zone
 from zoneshare_protocols.errors import LedgerFailed, NotFound, RuleBroken
@@ -77,8 +76,8 @@ async def guard(
     """See a channel of ``zone`` through to its settlement, however long its ledger is away meanwhile."""
     while True:
         try:
-            margin = await asyncio.to_thread(lambda: zone.margin)
-            return await Settler(zone.escrow, margin, clock).drive(channel, holding, changed)
+            await asyncio.to_thread(lambda: zone.margin)
+            return await Settler(zone, clock).drive(channel, holding, changed)
         except (LedgerFailed, NotFound) as failed:
             # NotFound: a peer that is behind, or lies; the channel is there, or it would not be guarded.
             log.warning("the ledger of %s is away; the channel %s is looked at again: %s", zone.name, channel, failed)
@@ -86,10 +85,10 @@ async def guard(
 
 
 class Settler:
-    """Drives channels of one zone. ``margin`` is the zone's, in ms."""
+    """Drives channels of one zone, whose margin is known."""
 
-    def __init__(self, escrow: Escrow, margin: int, clock: Clock) -> None:
-        self._escrow, self._margin, self._clock = escrow, margin, clock
+    def __init__(self, zone: Zone, clock: Clock) -> None:
+        self._zone, self._escrow, self._clock = zone, zone.escrow, clock
 
     async def drive(
         self,
@@ -110,7 +109,7 @@ class Settler:
             if look is not None:
                 await look(present)
             now = self._clock.now_ms()
-            step = next_step(present, held := holding(), now, self._margin)
+            step = next_step(present, held := holding(), now, self._zone.margin)
             if step.act is Act.DONE:
                 return present
             if step.act is Act.WAIT:

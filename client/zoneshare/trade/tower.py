@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from zoneshare.identity import Identity
 from zoneshare.trade.messages import Watch, Watching
 from zoneshare.trade.moment import Clock
-from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.peers import PeerBook, renewed
 from zoneshare.trade.wire import Connection, connect
 from zoneshare_protocols.errors import RuleBroken, ZoneshareError
+from zoneshare_protocols.sharing.records import Trust
 
 if TYPE_CHECKING:
     from zoneshare.trade.live import LiveChannel
@@ -22,8 +24,11 @@ AGAIN_MS = 2_000
 class Tower:
     """Sends in the background; of several states of a channel only the newest goes out. Trading never waits for it."""
 
-    def __init__(self, host: str, port: int, identity: Identity, peers: PeerBook, clock: Clock) -> None:
-        self._where, self._identity, self._peers, self._clock = (host, port), identity, peers, clock
+    def __init__(
+        self, host: str, port: int, identity: Identity, trusted: Callable[[], Iterable[Trust]], clock: Clock
+    ) -> None:
+        """``trusted`` asks B's own ledger, now and then, and blocks."""
+        self._where, self._identity, self._trusted, self._clock = (host, port), identity, trusted, clock
         self._waiting: dict[str, LiveChannel] = {}
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
@@ -49,9 +54,19 @@ class Tower:
 
     async def _run(self) -> None:
         while True:
+            try:
+                async with renewed(self._trusted, self._clock) as peers:
+                    await self._deliver(peers)
+            except ZoneshareError as failed:
+                log.warning("whether the watchtower can be trusted is not known: %s", failed)
+                await self._clock.wait(AGAIN_MS)
+
+    async def _deliver(self, peers: PeerBook) -> None:
+        """Whatever there is, for ever."""
+        while True:
             await self._work.wait()
             try:
-                connection = await connect(*self._where, self._identity, self._peers)
+                connection = await connect(*self._where, self._identity, peers)
             except ZoneshareError as failed:
                 log.warning("the watchtower cannot be reached: %s", failed)
                 await self._clock.wait(AGAIN_MS)

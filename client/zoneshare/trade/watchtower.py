@@ -31,7 +31,7 @@ class Watchtower:
         self._alarms = Alarms(party.home.ledger)
         self._held: dict[str, Watched] = {}
         self._guards: dict[str, asyncio.Task[None]] = {}
-        self._listener = Listener(party.identity, party.home.accounts.trusts, clock)
+        self._listener = Listener(party.identity, party.home.renew, clock)
 
     async def start(self, host: str, port: int) -> int:
         """Watch all that is held, and listen; the port. Raises Misuse when the port is in use."""

@@ -120,7 +120,8 @@ class Devices(ABC):
 
     async def seller(self, hook: Hook = no_hook, tower: bool = False) -> Seller:
         party = self.party("bob", hook)
-        line = Tower("127.0.0.1", self.tower_port, party.identity, party.peers(), self.clock) if tower else None
+        trusted = party.home.accounts.trusts
+        line = Tower("127.0.0.1", self.tower_port, party.identity, trusted, self.clock) if tower else None
         seller = Seller(
             party,
             self.store,
