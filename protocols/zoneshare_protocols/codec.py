@@ -64,12 +64,21 @@ def decode(kind: type[R], data: bytes) -> R:
 
     Raises :class:`Malformed` when the data are not a ``kind``, break one of its limits, or are not canonical.
     """
+    value = decode_loosely(kind, data)
+    if _encoder.encode(value) != data:
+        raise Malformed(f"not the canonical bytes of a {_title(kind)}")
+    return value
+
+
+def decode_loosely(kind: type[R], data: bytes | memoryview) -> R:
+    """As :func:`decode`, in any spelling: for large messages of which nothing is hashed, signed or kept as it came.
+
+    Raises :class:`Malformed`.
+    """
     try:
         value: R = _decoder(cast(Hashable, kind)).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise Malformed(f"not a {_title(kind)}: {cause}") from cause
-    if _encoder.encode(value) != data:
-        raise Malformed(f"not the canonical bytes of a {_title(kind)}")
     return value
 
 

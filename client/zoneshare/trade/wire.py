@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 from zoneshare.identity import Identity
+from zoneshare.trade.frames import Frames
 from zoneshare.trade.messages import Message, Refuse
 from zoneshare.trade.peers import Peer, PeerBook
-from zoneshare_protocols.codec import Record, decode, encode
+from zoneshare_protocols.codec import Record, decode_loosely, encode
 from zoneshare_protocols.errors import (
     LedgerFailed,
     LimitExceeded,
@@ -29,9 +30,6 @@ log = logging.getLogger(__name__)
 MAX_FRAME = 4 << 20
 """Bytes of one message; a longer one is refused by its length, before it is read."""
 HANDSHAKE_S = 10.0
-_READ = 1 << 18
-_LARGE = 1 << 16
-"""A message from this size on is not copied once more to join it with its length."""
 
 M = TypeVar("M")
 
@@ -55,38 +53,22 @@ class PeerGone(LedgerFailed):
 class Connection:
     """One session with one account of the other zone. Not for use by several tasks at once in one direction."""
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        peer: Peer,
-        timeout: float = 60.0,
-        *,
-        language: Language = TRADE,
-    ) -> None:
+    def __init__(self, frames: Frames, peer: Peer, timeout: float = 60.0, *, language: Language = TRADE) -> None:
         self.peer = peer
         self._language = language
-        self._reader = reader
-        self._writer = writer
+        self._frames = frames
         self._timeout = timeout
-        self._buffer = bytearray()
         self._ready: list[Any] = []
 
     async def send(self, *messages: Record) -> None:
         """Raises PeerGone."""
-        frames = []
-        for message in messages:
-            body = encode(message)
+        bodies = [encode(message) for message in messages]
+        for body in bodies:
             if len(body) > self._language.max_frame:
                 raise LimitExceeded("a message is too long to send", value=len(body), limit=self._language.max_frame)
-            frames += [len(body).to_bytes(4, "big"), body]
-        if len(frames) != 2 or len(frames[1]) < _LARGE:
-            frames = [b"".join(frames)]
         try:
-            for frame in frames:
-                self._writer.write(frame)
             async with asyncio.timeout(self._timeout):
-                await self._writer.drain()
+                await self._frames.send(bodies)
         except (OSError, TimeoutError) as cause:
             raise PeerGone("the other device is gone") from cause
 
@@ -96,10 +78,17 @@ class Connection:
         ``timeout`` in seconds; the connection's own when None.
         """
         messages, self._ready = self._ready, []
-        while not messages:
-            messages = self._take_frames()
-            if not messages:
-                await self._read(timeout)
+        if messages:
+            return messages
+        await self._wait(timeout)
+        while (frame := self._frames.look()) is not None:
+            message = _message(self._language.messages, frame)
+            if isinstance(message, Refuse):
+                if messages:
+                    break
+                raise from_wire(message.error) or RuleBroken("the other device refused, and did not say why")
+            self._frames.take()
+            messages.append(message)
         return messages
 
     async def receive(self, kind: type[M], timeout: float | None = None) -> M:
@@ -113,50 +102,31 @@ class Connection:
         return first
 
     async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
+        self._frames.transport.close()
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
-                await self._writer.wait_closed()
+                await self._frames.closed.wait()
 
     async def refuse(self, error: ZoneshareError) -> None:
         """Tell the other side why, if it still listens."""
         with contextlib.suppress(ZoneshareError):
             await self.send(Refuse(to_wire(error)[:4096]))
 
-    async def _read(self, timeout: float | None) -> None:
+    async def _wait(self, timeout: float | None) -> None:
+        if self._frames.look() is not None:
+            return
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                data = await self._reader.read(_READ)
+                await self._frames.wait()
         except TimeoutError as cause:
             raise PeerGone("the other device did not answer in time") from cause
+        except EOFError as cause:
+            inside = " in the middle of a message" if self._frames.inside else ""
+            raise PeerGone(f"the other device closed the connection{inside}") from cause
         except ssl.SSLError as cause:
             raise NotAllowed("the other device does not take our certificate") from cause
         except OSError as cause:
             raise PeerGone("the other device is gone") from cause
-        if not data:
-            inside = " in the middle of a message" if self._buffer else ""
-            raise PeerGone(f"the other device closed the connection{inside}")
-        self._buffer += data
-
-    def _take_frames(self) -> list[Any]:
-        messages: list[Any] = []
-        limit = self._language.max_frame
-        start = 0
-        while len(self._buffer) >= start + 4:
-            size = int.from_bytes(self._buffer[start : start + 4], "big")
-            if size > limit:
-                raise LimitExceeded("the other device announces a message too long to read", value=size, limit=limit)
-            if len(self._buffer) < start + 4 + size:
-                break
-            message = _message(self._language.messages, bytes(memoryview(self._buffer)[start + 4 : start + 4 + size]))
-            if isinstance(message, Refuse):
-                if messages:
-                    break
-                raise from_wire(message.error) or RuleBroken("the other device refused, and did not say why")
-            messages.append(message)
-            start += 4 + size
-        del self._buffer[:start]
-        return messages
 
 
 def expect(kind: type[M], message: Message) -> M:
@@ -171,15 +141,17 @@ async def connect(host: str, port: int, identity: Identity, book: PeerBook, lang
     context = book.context(identity, server=False)
     try:
         async with asyncio.timeout(HANDSHAKE_S):
-            reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_READ)
+            _, frames = await asyncio.get_running_loop().create_connection(
+                lambda: Frames(language.max_frame), host, port, ssl=context
+            )
     except ssl.SSLCertVerificationError as cause:
         raise NotAllowed("the other device's certificate is of no zone that is trusted here") from cause
     except (OSError, TimeoutError) as cause:
         raise PeerGone(f"cannot reach a device at {host}:{port}") from cause
     try:
-        return Connection(reader, writer, _peer(writer, book), language=language)
+        return Connection(frames, _peer(frames, book), language=language)
     except ZoneshareError:
-        writer.close()
+        frames.transport.close()
         raise
 
 
@@ -197,12 +169,20 @@ async def serve(
     Raises Misuse when the port is in use.
     """
 
-    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    loop = asyncio.get_running_loop()
+    sessions: set[asyncio.Task[None]] = set()
+
+    def made(frames: Frames) -> None:
+        session = loop.create_task(accepted(frames))
+        sessions.add(session)
+        session.add_done_callback(sessions.discard)
+
+    async def accepted(frames: Frames) -> None:
         try:
-            connection = Connection(reader, writer, _peer(writer, book), language=language)
+            connection = Connection(frames, _peer(frames, book), language=language)
         except ZoneshareError as refused:
             log.warning("a device was turned away: %s", refused)
-            writer.close()
+            frames.transport.close()
             return
         try:
             await handle(connection)
@@ -216,8 +196,8 @@ async def serve(
 
     context = book.context(identity, server=True)
     try:
-        return await asyncio.start_server(
-            accepted, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S, limit=_READ
+        return await loop.create_server(
+            lambda: Frames(language.max_frame, made), host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
         )
     except OSError as cause:
         # asyncio puts a sentence of its own around the system's.
@@ -225,16 +205,16 @@ async def serve(
         raise Misuse(f"cannot listen on {host}:{port}: {why}") from cause
 
 
-def _peer(writer: asyncio.StreamWriter, book: PeerBook) -> Peer:
-    tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
+def _peer(frames: Frames, book: PeerBook) -> Peer:
+    tls: ssl.SSLObject = frames.transport.get_extra_info("ssl_object")
     certificate = tls.getpeercert(binary_form=True)
     if certificate is None:
         raise NotAllowed("the other device showed no certificate")
     return book.identify(certificate)
 
 
-def _message(messages: Any, frame: bytes) -> Any:
+def _message(messages: Any, frame: memoryview) -> Any:
     try:
-        return decode(messages, frame)
+        return decode_loosely(messages, frame)
     except Malformed as cause:
         raise Malformed("a frame from the other device is not a message") from cause

@@ -1,0 +1,150 @@
+"""Frames on an asyncio transport: four bytes of length, then that many bytes.
+
+A large frame is read straight into memory of its own size, so that its bytes are not copied again on their way here.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from zoneshare_protocols.errors import LimitExceeded
+
+HEAD = 4
+_LARGE = 1 << 15
+"""A frame from this size on is neither joined with others to be sent, nor read together with others."""
+_ROOM = 1 << 16
+"""Bytes read at once."""
+_WAITING = 1 << 18
+"""Bytes of frames that wait here for a slow reader, before the other side has to wait."""
+
+
+class Frames(asyncio.BufferedProtocol):
+    """One connection's frames, for one reader and one writer at a time. ``made`` is told when it is up."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, max_frame: int, made: Callable[["Frames"], None] | None = None) -> None:
+        self._max_frame, self._made = max_frame, made
+        self._usual = self._room = memoryview(bytearray(_ROOM))
+        self._filled = 0
+        self._ready: deque[memoryview] = deque()
+        self._waiting = 0
+        self._paused = False
+        self._failed: Exception | None = None
+        self._wake = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.closed = asyncio.Event()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self.transport = transport
+        if self._made is not None:
+            self._made(self)
+
+    def get_buffer(self, _: int) -> memoryview:
+        return self._room[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        taken = 0
+        while self._failed is None and self._filled - taken >= HEAD:
+            size = int.from_bytes(self._room[taken : taken + HEAD], "big")
+            if size > self._max_frame:
+                self._refuse(size)
+                return
+            end = taken + HEAD + size
+            if self._filled < end:
+                break
+            self._put(self._room[taken + HEAD : end])
+            taken = end
+        self._make_room(taken)
+
+    def eof_received(self) -> None:
+        self._fail(EOFError())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or EOFError())
+        self._writable.set()
+        self.closed.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # What the connection calls.
+
+    @property
+    def inside(self) -> bool:
+        """Whether part of a frame is here."""
+        return self._filled > 0
+
+    async def wait(self) -> None:
+        """Until a frame is here. Raises EOFError at the end, LimitExceeded, and what the transport failed with."""
+        while not self._ready:
+            if self._failed is not None:
+                raise self._failed
+            self._wake.clear()
+            await self._wake.wait()
+
+    def look(self) -> memoryview | None:
+        """The next frame, if one is here; it stays the next."""
+        return self._ready[0] if self._ready else None
+
+    def take(self) -> None:
+        """The next frame is dealt with."""
+        self._waiting -= len(self._ready.popleft())
+        if self._paused and self._waiting <= _WAITING:
+            self._paused = False
+            self.transport.resume_reading()
+
+    async def send(self, bodies: Iterable[bytes]) -> None:
+        """Raises OSError when the transport is gone."""
+        parts = [part for body in bodies for part in (len(body).to_bytes(HEAD, "big"), body)]
+        if len(parts) != 2 or len(parts[1]) < _LARGE:
+            parts = [b"".join(parts)]
+        if self.closed.is_set():
+            raise ConnectionResetError("the connection is closed")
+        for part in parts:
+            self.transport.write(part)
+        await self._writable.wait()
+        if self.closed.is_set():
+            raise ConnectionResetError("the connection was lost")
+
+    def _put(self, frame: memoryview) -> None:
+        # The usual room is used again at once; a large frame's is its own.
+        self._ready.append(memoryview(bytes(frame)) if self._room is self._usual else frame)
+        self._waiting += len(frame)
+        if not self._paused and self._waiting > _WAITING and self._failed is None:
+            self._paused = True
+            self.transport.pause_reading()
+        self._wake.set()
+
+    def _make_room(self, taken: int) -> None:
+        """Go on after ``taken`` bytes; a large frame that has begun gets room of its own."""
+        rest = bytes(self._room[taken : self._filled])
+        begun = HEAD + int.from_bytes(rest[:HEAD], "big") if len(rest) >= HEAD else 0
+        if self._room is self._usual and begun > _LARGE:
+            self._room = memoryview(bytearray(begun))
+        elif taken:
+            self._room = self._usual
+        else:
+            return
+        self._room[: len(rest)] = rest
+        self._filled = len(rest)
+
+    def _refuse(self, size: int) -> None:
+        """No more is read."""
+        message = "the other device announces a message too long to read"
+        self._fail(LimitExceeded(message, value=size, limit=self._max_frame))
+        self.transport.pause_reading()
+        self._room, self._filled = self._usual, 0
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed is None:
+            self._failed = error
+        self._wake.set()
