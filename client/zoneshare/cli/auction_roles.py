@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,7 +28,8 @@ from zoneshare.seal.setup import allow_proof_keys
 from zoneshare.seal.traffic import Generated, Traced, Traffic, read_traces
 from zoneshare.seal.work import Batches
 from zoneshare.trade.journal import Journal
-from zoneshare.trade.moment import SystemClock
+from zoneshare.trade.moment import Clock, SystemClock, answered
+from zoneshare.trade.peers import PeerBook, renewed
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.seal.ledger import SealZone
 from zoneshare_protocols.seal.records import Local, Terms
@@ -91,9 +92,18 @@ def digit_terms(slack_ms: int, reserve: float) -> Terms:
 
 @contextlib.contextmanager
 def party(folder: Path) -> Iterator[Party]:
-    """Blocks: asks the registry and the zone."""
+    """Blocks: asks the registry."""
     with Device.open(folder) as device:
         yield Party(device.identity, device.ledger())
+
+
+@contextlib.asynccontextmanager
+async def joined(folder: Path, name: str, clock: Clock) -> AsyncIterator[tuple[Party, Journal]]:
+    """A party whose margin is known, and its journal ``name``. Waits for a ledger that is away for a moment."""
+    with Device.open(folder) as device, open_journal(folder / name) as journal:
+        me = Party(device.identity, await answered(clock, device.ledger))
+        await answered(clock, lambda: me.margin)
+        yield me, journal
 
 
 async def fly(
@@ -102,10 +112,14 @@ async def fly(
     """The whole route; ``ready`` gets the port where vehicles find the drone."""
     _log()
     traffic = _traffic(options)
-    with party(folder) as me, open_journal(folder / DRONE_JOURNAL) as journal:
-        if not (await asyncio.to_thread(me.auctions.zone)).proof_keys:
+    clock = SystemClock()
+    async with (
+        joined(folder, DRONE_JOURNAL, clock) as (me, journal),
+        renewed(me.accounts.trusts, clock) as peers,
+    ):
+        if not (await answered(clock, me.auctions.zone)).proof_keys:
             raise Misuse("no key to prove results with is allowed in this zone yet: run zoneshare auction init first")
-        auctioneer = _auctioneer(me, options, journal, told)
+        auctioneer = _auctioneer(me, peers, options, journal, told)
         batches = Batches(options.pictures, deadline=(int(options.deadline * 1000),) * 2)
         plan = Plan(options.rounds, options.seed, (options.tasks, options.tasks), batches)
         terms = digit_terms(int(options.slack * 1000), options.reserve)
@@ -122,8 +136,12 @@ async def fly(
 async def finish(folder: Path, options: Flying, told: Told) -> list[Settled]:
     """Auctions of before, to their ends; no new ones."""
     _log()
-    with party(folder) as me, open_journal(folder / DRONE_JOURNAL) as journal:
-        auctioneer = _auctioneer(me, options, journal, told)
+    clock = SystemClock()
+    async with (
+        joined(folder, DRONE_JOURNAL, clock) as (me, journal),
+        renewed(me.accounts.trusts, clock) as peers,
+    ):
+        auctioneer = _auctioneer(me, peers, options, journal, told)
         try:
             await auctioneer.start(*options.address)
             _say_until(auctioneer, me, "auctions are seen to their ends", told)
@@ -138,10 +156,11 @@ async def bid(folder: Path, options: Driving, ready: Ready, told: Told) -> None:
     """Bid until SIGINT or SIGTERM; without a drone, until all that is under way is over."""
     _log()
     chosen = proving_keys.development() if options.keys is None else proving_keys.folder(options.keys)
-    with party(folder) as me, open_journal(folder / VEHICLE_JOURNAL) as journal:
-        proving_keys.check_allowed(chosen, await asyncio.to_thread(me.auctions.zone))
+    clock = SystemClock()
+    async with joined(folder, VEHICLE_JOURNAL, clock) as (me, journal):
+        proving_keys.check_allowed(chosen, await answered(clock, me.auctions.zone))
         async with Prover(chosen) as prover:
-            bidder = Bidder(me, prover, journal, clock=SystemClock(), policy=options.policy, told=told)
+            bidder = Bidder(me, prover, journal, clock=clock, policy=options.policy, told=told)
             try:
                 await bidder.start()
                 ready()
@@ -255,7 +274,7 @@ def parse_auction(me: Party, text: str) -> bytes:
     return known[0]
 
 
-def _auctioneer(me: Party, options: Flying, journal: Journal, told: Told) -> Auctioneer:
+def _auctioneer(me: Party, peers: PeerBook, options: Flying, journal: Journal, told: Told) -> Auctioneer:
     grace = me.margin + 2_000 if options.grace is None else int(options.grace * 1000)
     if grace <= me.margin:
         raise Misuse(f"the grace time must be longer than the zone's margin: --grace {me.margin // 1000 + 1} at least")
@@ -265,7 +284,7 @@ def _auctioneer(me: Party, options: Flying, journal: Journal, told: Told) -> Auc
         grace=grace,
         claiming=int(options.claiming * 1000),
     )
-    enclave = EnclaveClient(*options.enclave, me.identity, me.peers())
+    enclave = EnclaveClient(*options.enclave, me.identity, peers)
     return Auctioneer(
         me,
         enclave,

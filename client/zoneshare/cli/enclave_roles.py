@@ -21,8 +21,7 @@ from zoneshare.seal.ledger import Auctions
 from zoneshare.seal.measurement import measure
 from zoneshare.seal.platform import KEY_FILE, SimulatedPlatform, make_simulated_platform, simulated_root
 from zoneshare.seal.setup import allow_only, set_up_auctions
-from zoneshare.trade.moment import SystemClock
-from zoneshare.trade.peers import PeerBook, renewing
+from zoneshare.trade.moment import SystemClock, answered
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.seal.ledger import PlatformRoot, SealZone
 from zoneshare_protocols.sharing.records import Trust
@@ -78,21 +77,19 @@ async def serve(
     """Until SIGINT or SIGTERM, for these drones; ``ready`` gets the port and the program's measurement."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with Device.open(folder) as device:
-        trust = await asyncio.to_thread(_trust, device)
-        accounts = await asyncio.to_thread(device.accounts)
-        peers = PeerBook(await asyncio.to_thread(accounts.trusts))
+        clock = SystemClock()
+        trust = await answered(clock, lambda: _trust(device))
+        accounts = await answered(clock, device.accounts)
         runs_on = SimulatedPlatform(folder / PLATFORM, trust)
         enclave = Enclave(runs_on, trust, FolderStore(folder / ENCLAVE), clock_ms)
-        server = EnclaveServer(enclave, device.identity, peers, drones)
+        server = EnclaveServer(enclave, device.identity, accounts.trusts, clock, drones)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        looking = asyncio.create_task(renewing(peers, accounts.trusts, SystemClock()))
         try:
             ready(await server.start(*address), runs_on.measurement)
             await stop.wait()
         finally:
-            looking.cancel()
             await server.stop()
 
 

@@ -17,7 +17,7 @@ from zoneshare.seal.party import Party, Role, found
 from zoneshare.seal.planning import Spans, plan
 from zoneshare.seal.work import Work
 from zoneshare.trade.journal import Entry, Journal
-from zoneshare.trade.moment import Clock, persist
+from zoneshare.trade.moment import Clock
 from zoneshare_protocols.errors import NotFound
 from zoneshare_protocols.seal.ledger import Auction
 from zoneshare_protocols.seal.phases import Phase
@@ -50,7 +50,7 @@ class Auctioneer(Role):
         super().__init__(party, clock, told)
         self._journal = journal
         self._deciding = Deciding(self, party, enclave, clock=clock, told=told)
-        self._door = DroneServer(clock, enclave_at, self._load)
+        self._door = DroneServer(party, clock, enclave_at, self._load)
         self.dwell, self._spans, self._sample = dwell, spans, sample
         self._disputable = disputable
         self._exchanges: dict[bytes, Exchange] = {}
@@ -61,8 +61,7 @@ class Auctioneer(Role):
     async def start(self, host: str, port: int) -> int:
         """Listen for vehicles; the port (a free one for 0). Raises Misuse when the port is in use."""
         self._alarms.start()
-        peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
-        return await self._door.start(host, port, self._party.identity, peers)
+        return await self._door.start(host, port)
 
     async def stop(self) -> None:
         """Nothing is lost: a new start goes on from the journal."""

@@ -6,6 +6,7 @@ What it signs is in its journal before it is sent; killed, it goes on where the 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,8 +24,8 @@ from zoneshare.seal.prover import Prover
 from zoneshare.seal.sealing import seal_bid
 from zoneshare.seal.winning import Winning
 from zoneshare.trade.journal import Entry, Journal
-from zoneshare.trade.moment import Clock, persist
-from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.moment import Clock
+from zoneshare.trade.peers import PeerBook, renewed
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.errors import NotAllowed, RuleBroken, ZoneshareError
 from zoneshare_protocols.seal.attestation import check_opening
@@ -94,11 +95,12 @@ class Bidder(Role):
         self._winning: dict[bytes, Winning] = {}
         self._seen: dict[bytes, int] = {}
         self._peers: PeerBook | None = None
+        self._open = AsyncExitStack()
 
     async def start(self) -> None:
         """Take up all auctions of the journal that are not over."""
         self._alarms.start()
-        self._peers = await persist(self._clock, lambda: asyncio.to_thread(self._party.peers))
+        self._peers = await self._open.enter_async_context(renewed(self._party.renew, self._clock))
         await self._prover.load()
         for _, offer in self._journal.scan(BID, Offer):
             if not offer.closed:
@@ -110,6 +112,7 @@ class Bidder(Role):
         for task in self._driven.values():
             task.cancel()
         await asyncio.gather(*self._driven.values(), return_exceptions=True)
+        await self._open.aclose()
 
     async def settled(self) -> None:
         """Until no auction is under way."""

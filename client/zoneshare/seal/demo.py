@@ -9,7 +9,6 @@ from typing import Any
 
 from zoneshare.cli import auction_roles, enclave_roles
 from zoneshare.cli.auction import result_rows
-from zoneshare.cli.trade_roles import open_journal
 from zoneshare.demo.show import Show
 from zoneshare.demo.stage import Actor, Program, Stage
 from zoneshare.seal.auctioneer import Auctioneer
@@ -21,6 +20,7 @@ from zoneshare.seal.planning import Spans
 from zoneshare.seal.traffic import Generated
 from zoneshare.seal.work import Batches
 from zoneshare.trade.moment import SystemClock
+from zoneshare.trade.peers import renewed
 
 PLACE = (37_765_000, -122_430_000)
 MONEY = 100_000
@@ -75,19 +75,19 @@ async def play(stage: Stage, show: Show) -> None:
 async def _drone(actor: Actor, enclave: tuple[str, int]) -> AsyncIterator[tuple[Auctioneer, Journey, int]]:
     """A drone that listens, its way, and its port."""
     stops, kind = DRONES[actor.name]
-    with (
-        auction_roles.party(actor.folder) as me,
-        open_journal(actor.folder / auction_roles.DRONE_JOURNAL) as journal,
+    clock = SystemClock()
+    async with (
+        auction_roles.joined(actor.folder, auction_roles.DRONE_JOURNAL, clock) as (me, journal),
+        renewed(me.accounts.trusts, clock) as peers,
     ):
-        grace = await asyncio.to_thread(lambda: me.margin) + 1_000
+        grace = me.margin + 1_000
         spans = Spans(bidding=3_000, deposits=3_000, deciding=10_000, committing=5_000, grace=grace, claiming=5_000)
-        peers = await asyncio.to_thread(me.peers)
         auctioneer = kind(
             me,
             EnclaveClient(*enclave, me.identity, peers),
             enclave,
             journal,
-            clock=SystemClock(),
+            clock=clock,
             spans=spans,
             sample=0.5,
             disputable=False,

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from zoneshare.identity import Identity
 from zoneshare.seal.drone_messages import DRONE, Announced, Deliver, Fetch, Look, Nothing
 from zoneshare.seal.exchange import Exchange
+from zoneshare.seal.party import Party
+from zoneshare.trade.listener import Listener
 from zoneshare.trade.moment import Clock
-from zoneshare.trade.peers import PeerBook
-from zoneshare.trade.wire import Connection, serve
+from zoneshare.trade.wire import Connection
 from zoneshare_protocols.errors import RuleBroken
 
 IDLE_S = 60.0
@@ -20,22 +20,26 @@ HOLD_MS = 5_000
 class DroneServer:
     """``load`` has the exchange of an auction, or raises NotFound; ``enclave_at`` is what bidders are told."""
 
-    def __init__(self, clock: Clock, enclave_at: tuple[str, int], load: Callable[[bytes], Awaitable[Exchange]]) -> None:
+    def __init__(
+        self,
+        party: Party,
+        clock: Clock,
+        enclave_at: tuple[str, int],
+        load: Callable[[bytes], Awaitable[Exchange]],
+    ) -> None:
         self._clock, self._enclave_at, self._load = clock, enclave_at, load
+        self._listener = Listener(party.identity, party.renew, clock, DRONE)
         self._announced: bytes | None = None
         self._news = asyncio.Event()
-        self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
         self._handlers: set[asyncio.Task[Any]] = set()
 
-    async def start(self, host: str, port: int, identity: Identity, peers: PeerBook) -> int:
-        """The port it listens on. Raises Misuse when it is in use."""
-        self._server = await serve(host, port, identity, peers, self._handle, language=DRONE)
-        return int(self._server.sockets[0].getsockname()[1])
+    async def start(self, host: str, port: int) -> int:
+        """As :meth:`.Listener.start`."""
+        return await self._listener.start(host, port, self._handle)
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        await self._listener.stop()
         for session in self._sessions:
             session.cancel()
         await asyncio.gather(*self._sessions, *self._handlers, return_exceptions=True)

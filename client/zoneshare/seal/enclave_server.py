@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from zoneshare.identity import Identity
 from zoneshare.seal.enclave import Enclave
 from zoneshare.seal.enclave_messages import ENCLAVE, Decide, Decided, Deliver, Prepare, Prepared, Received
-from zoneshare.trade import wire
-from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.listener import Listener
+from zoneshare.trade.moment import Clock
 from zoneshare.trade.wire import Connection
 from zoneshare_protocols.codec import Record
 from zoneshare_protocols.errors import Malformed, NotAllowed, ZoneshareError
+from zoneshare_protocols.sharing.records import Trust
 
 log = logging.getLogger(__name__)
 
@@ -24,22 +25,26 @@ class EnclaveFailed(ZoneshareError):
 
 
 class EnclaveServer:
-    def __init__(self, enclave: Enclave, identity: Identity, peers: PeerBook, drones: Collection[str]) -> None:
-        """``drones``: the accounts that may have auctions here."""
+    def __init__(
+        self,
+        enclave: Enclave,
+        identity: Identity,
+        trusted: Callable[[], Iterable[Trust]],
+        clock: Clock,
+        drones: Collection[str],
+    ) -> None:
+        """``trusted`` asks the zone's ledger, and blocks; ``drones``: the accounts that may have auctions here."""
         self._drones = frozenset(drones)
-        self._enclave, self._identity, self._peers = enclave, identity, peers
+        self._enclave = enclave
         self._one = asyncio.Lock()
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(identity, trusted, clock, ENCLAVE)
 
     async def start(self, host: str, port: int) -> int:
-        """The port it listens on. Raises Misuse when it is in use."""
-        self._server = await wire.serve(host, port, self._identity, self._peers, self._handle, language=ENCLAVE)
-        found: int = self._server.sockets[0].getsockname()[1]
-        return found
+        """As :meth:`.Listener.start`."""
+        return await self._listener.start(host, port, self._handle)
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        await self._listener.stop()
 
     async def _handle(self, connection: Connection) -> None:
         while True:

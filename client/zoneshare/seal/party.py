@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from zoneshare.accounts import Accounts
+from zoneshare.accounts import Accounts, Margin
 from zoneshare.identity import Identity
 from zoneshare.ledger import ChaincodeEvent, Conflict, Ledger
 from zoneshare.seal.claims import Claims
 from zoneshare.seal.ledger import Auctions
 from zoneshare.trade.alarms import Alarms
 from zoneshare.trade.moment import Clock, ensure, persist
-from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.errors import NotFound, RuleBroken, ZoneshareError
 from zoneshare_protocols.seal.ledger import Auction, AuctionEvent
 from zoneshare_protocols.seal.phases import Phase
+from zoneshare_protocols.sharing.records import Trust
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -53,13 +53,19 @@ class Party:
         return Claims(self.ledger)
 
     @cached_property
-    def margin(self) -> int:
-        """Twice the zone's clock tolerance, ms: who waits so long after a deadline is not surprised by late commits."""
-        return 2 * self.accounts.parameters.clock_tolerance
+    def _margin(self) -> Margin:
+        return Margin(self.accounts)
 
-    def peers(self) -> PeerBook:
-        """Those whom the zone trusts, the zone itself among them. Raises Misuse for none."""
-        return PeerBook(self.accounts.trusts())
+    @property
+    def margin(self) -> int:
+        """In ms, as :attr:`.Margin.known` has it: who waits so long after a deadline is not surprised by late commits.
+        A role that runs knows it."""
+        return self._margin.known
+
+    def renew(self) -> tuple[Trust, ...]:
+        """What a role asks anew every minute: whom the zone trusts, and the margin, which is kept. Blocks."""
+        self._margin.renew()
+        return self.accounts.trusts()
 
 
 def found(ask: Callable[[], R]) -> R | None:
@@ -117,7 +123,7 @@ class Role(ABC):
     async def pass_timer(self, present: Auction, timer: int, patience: int = 0) -> int:
         """Wait for a timer of the phase and serve it; ``patience``: for somebody else to do that first. 0 once done."""
         if present.phase not in (Phase.INIT, Phase.DEPOSIT) or self._party.account != present.drone:
-            patience += await asyncio.to_thread(lambda: self._party.margin)
+            patience += self._party.margin
         if self._clock.now_ms() <= timer + patience:
             return timer + patience + 1
         auctions = self._party.auctions

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from zoneshare.seal.enclave_server import EnclaveFailed, EnclaveServer
 from zoneshare.seal.enclave_store import FolderStore
 from zoneshare.seal.sealing import seal_bid
 from zoneshare.trade import wire
+from zoneshare.trade.moment import Clock, SystemClock
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import PeerGone
 from zoneshare_protocols.errors import BadSignature, Malformed, NotAllowed, NotFound
+from zoneshare_protocols.sharing.records import Trust
 
 
 class Door:
@@ -37,9 +39,14 @@ class Door:
         return Enclave(self.world.platform, self.world.trust, FolderStore(self.folder), lambda: self.world.now)
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Enclave]:
+    async def opened(
+        self, trusted: Callable[[], list[Trust]] | None = None, clock: Clock | None = None
+    ) -> AsyncIterator[Enclave]:
         enclave = self.world.enclave = self.enclave()
-        server = EnclaveServer(enclave, as_identity(self.world.dora), self.peers, [self.world.dora.account])
+        trusted = trusted or (lambda: [self.world.trust])
+        server = EnclaveServer(
+            enclave, as_identity(self.world.dora), trusted, clock or SystemClock(), [self.world.dora.account]
+        )
         self.port = await server.start("127.0.0.1", 0)
         try:
             yield enclave
