@@ -34,6 +34,8 @@ class Worker:
         self._tell(msgspec.json.encode(job).decode())
         self._said: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.latest: dict[str, int] = {}
+        self.over = False
+        """It has said what it did: nothing more comes."""
         threading.Thread(target=self._hear, daemon=True).start()
 
     def _tell(self, line: str) -> None:
@@ -101,11 +103,13 @@ class Crew:
 
     def poll(self, timeout: float) -> list[Told]:
         """What those said that have ended meanwhile; waits ``timeout`` at most for each that has not."""
-        return [
-            msgspec.convert({name: words[name] for name in Told.__struct_fields__}, Told)
-            for worker in self.workers
-            if (words := worker.next(timeout)) is not None
-        ]
+        told = []
+        for worker in self.workers:
+            if worker.over or (words := worker.next(timeout)) is None:
+                continue
+            worker.over = True
+            told.append(msgspec.convert({name: words[name] for name in Told.__struct_fields__}, Told))
+        return told
 
     @property
     def progress(self) -> tuple[int, int]:

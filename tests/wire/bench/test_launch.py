@@ -82,6 +82,28 @@ def test_killed_with_sigkill_it_goes_on_with_the_rounds_that_are_missing(tmp_pat
     assert (tmp_path / "r" / JOURNAL).read_bytes().count(b'"label":"quick","module"') == 1, "it was not run again"
 
 
+UNEVEN = """
+import time
+def make(setting, arguments):
+    class Uneven:
+        def prepare(self): pass
+        def transact(self, number): time.sleep(3.0 * setting.seat.index)
+    return Uneven()
+"""
+
+
+def test_a_worker_that_ends_long_before_another_does_not_end_the_round(tmp_path: Path) -> None:
+    (tmp_path / "uneven.py").write_text(UNEVEN)
+    (tmp_path / "file.yaml").write_text(
+        "test: {name: uneven, workers: {number: 2}, rounds: [{label: one, txNumber: 2, workload: {module: uneven.py},"
+        " rateControl: {type: fixed-load, opts: {transactionLoad: 2}}}]}"
+    )
+    done = bench(tmp_path, "launch", "file.yaml", "--target", "null", "--out", "r", "--json")
+    assert done.returncode == 0, done.stderr
+    (one,) = json.loads(done.stdout)["rounds"]
+    assert (one["succeeded"], one["workers"]) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [
