@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +28,13 @@ from zoneshare.epow.setup import set_up_mining
 from zoneshare.epow.show import Live
 from zoneshare.epow.source import Source
 from zoneshare.identity import Identity
+from zoneshare.trade.moment import Clock, SystemClock, answered
 from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.epow.exact import sum_limit
 from zoneshare_protocols.epow.ledger import MiningZone, TaskRecord, TaskStatus
 from zoneshare_protocols.epow.records import MiningRules, Mode
 from zoneshare_protocols.errors import Misuse, NotFound, TooEarly
+from zoneshare_protocols.sharing.records import Trust
 
 NICE = 10
 """A miner is never idle: whatever else runs on its machine goes first."""
@@ -72,15 +74,32 @@ class Party(NamedTuple):
 
     identity: Identity
     mining: MiningLedger
-    peers: PeerBook
+    trusted: Callable[[], Iterable[Trust]]
+    """Asks the zone whom it trusts, and blocks."""
+
+    @property
+    def peers(self) -> PeerBook:
+        """Whom the zone trusts now. Blocks."""
+        return PeerBook(self.trusted())
 
 
 @contextlib.contextmanager
 def party(folder: Path) -> Iterator[Party]:
-    """Blocks: asks the registry and the zone."""
+    """Blocks: asks the registry."""
     with Device.open(folder) as device:
-        ledger = device.ledger()
-        yield Party(device.identity, MiningLedger(ledger), PeerBook(Accounts(ledger).trusts()))
+        yield _party_of(device)
+
+
+@contextlib.asynccontextmanager
+async def lasting(folder: Path, clock: Clock) -> AsyncIterator[Party]:
+    """A :func:`party` that waits for a registry that is away for a moment."""
+    with Device.open(folder) as device:
+        yield await answered(clock, lambda: _party_of(device))
+
+
+def _party_of(device: Device) -> Party:
+    ledger = device.ledger()
+    return Party(device.identity, MiningLedger(ledger), Accounts(ledger).trusts)
 
 
 def set_up(network: Path, folder: Path, coordinator: str, rules: Rules, dispute: int) -> MiningZone:
@@ -112,20 +131,26 @@ async def serve(
     """Coordinate until SIGINT or SIGTERM; ``ready`` gets the port."""
     keep_memory()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    with party(folder) as me, contextlib.closing(Book(folder / "coordinator")) as book:
-        _deposit(me, deposit)
-        coordinator = Coordinator(me.mining, me.identity, me.peers, book, patience=patience)
-        stop = _signals()
-        try:
-            ready(await coordinator.start(*address))
-            ends = [asyncio.create_task(stop.wait()), asyncio.create_task(coordinator.wait())]
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for each in ends:
-                each.cancel()
-            for each in done:
-                each.result()
-        finally:
-            await coordinator.stop()
+    clock = SystemClock()
+    async with lasting(folder, clock) as me:
+        with contextlib.closing(Book(folder / "coordinator")) as book:
+            await _deposit(me, deposit, clock)
+            coordinator = Coordinator(me.mining, me.identity, me.trusted, book, clock=clock, patience=patience)
+            await _serve(coordinator, address, ready)
+
+
+async def _serve(coordinator: Coordinator, address: tuple[str, int], ready: Callable[[int], None]) -> None:
+    stop = _signals()
+    try:
+        ready(await coordinator.start(*address))
+        ends = [asyncio.create_task(stop.wait()), asyncio.create_task(coordinator.wait())]
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for each in ends:
+            each.cancel()
+        for each in done:
+            each.result()
+    finally:
+        await coordinator.stop()
 
 
 async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:
@@ -134,12 +159,13 @@ async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:
     os.nice(NICE)
     sys.setswitchinterval(SWITCH_S)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    with party(folder) as me:
-        needed = me.mining.zone().rules.penalty
-        _deposit(me, needed if options.deposit is None else options.deposit)
+    clock = SystemClock()
+    async with lasting(folder, clock) as me:
+        needed = (await answered(clock, me.mining.zone)).rules.penalty
+        await _deposit(me, needed if options.deposit is None else options.deposit, clock)
         miner = Miner(
-            me.mining, me.identity, me.peers, options.coordinator,
-            wanted=options.claim, memory=options.memory, free_loops=options.free_loops,
+            me.mining, me.identity, me.trusted, options.coordinator,
+            clock=clock, wanted=options.claim, memory=options.memory, free_loops=options.free_loops,
         )  # fmt: skip
         stop = _signals()
         loop = asyncio.get_running_loop()
@@ -319,15 +345,15 @@ def read_matrix(path: Path) -> NDArray[Any]:
     return found
 
 
-def _deposit(me: Party, amount: int) -> None:
+async def _deposit(me: Party, amount: int, clock: Clock) -> None:
     """Bring the deposit up to ``amount``, and register."""
     try:
-        present = me.mining.miner(me.identity.account).deposit
+        present = (await answered(clock, lambda: me.mining.miner(me.identity.account))).deposit
     except NotFound:
-        me.mining.register(amount)
+        await asyncio.to_thread(me.mining.register, amount)
         return
     if present < amount:
-        me.mining.register(amount - present)
+        await asyncio.to_thread(me.mining.register, amount - present)
 
 
 def _signals() -> asyncio.Event:

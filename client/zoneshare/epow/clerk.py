@@ -19,6 +19,7 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.epow.messages import Run, Taken, Verified, Welcome, Work
 from zoneshare.epow.recorder import Recorder
 from zoneshare.epow.session import Session
+from zoneshare.trade.moment import Clock
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.hashing import nsub_hash
@@ -40,14 +41,14 @@ class Clerk:
     ``patience`` and ``grace`` in seconds: as :mod:`zoneshare.epow.coordinator` has them.
     """
 
-    def __init__(self, mining: Mining, book: Book, desk: Desk, *, patience: float, grace: float) -> None:
+    def __init__(self, mining: Mining, book: Book, desk: Desk, *, clock: Clock, patience: float, grace: float) -> None:
         self._mining, self._book, self.desk = mining, book, desk
         self._patience, self._grace = patience, grace
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._worker = ThreadPoolExecutor(1, "epow-verify")
         self._times: dict[int, int] = {}
         self.intake = Intake(mining, book, lambda kept: self.post(lambda: self.open(kept)))
-        self.recorder = Recorder(mining, book, self._refused)
+        self.recorder = Recorder(mining, book, self._refused, clock)
         self.verified = 0
         """nsub-tasks."""
 

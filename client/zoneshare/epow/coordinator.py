@@ -6,6 +6,7 @@ What is said to it, :mod:`~zoneshare.epow.hearing` checks; what follows, :mod:`~
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from zoneshare.epow.book import Book
@@ -16,11 +17,12 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.epow.messages import EPOW
 from zoneshare.identity import Identity
 from zoneshare.ledger import EventStream
-from zoneshare.trade.peers import PeerBook
-from zoneshare.trade.wire import serve
+from zoneshare.trade.listener import Listener
+from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.epow.ledger import Mined
 from zoneshare_protocols.errors import Misuse, ZoneshareError
+from zoneshare_protocols.sharing.records import Trust
 
 log = logging.getLogger(__name__)
 
@@ -33,39 +35,48 @@ SAMPLE_PPM = 10_000
 
 
 class Coordinator:
-    """Use :meth:`start` and :meth:`stop`. ``mining`` is the zone's ledger under the coordinator's identity."""
+    """Use :meth:`start` and :meth:`stop`. ``mining`` is the zone's ledger under the coordinator's identity.
+
+    ``trusted`` asks that ledger whom the zone trusts, and blocks.
+    """
 
     def __init__(
         self,
         mining: Mining,
         identity: Identity,
-        peers: PeerBook,
+        trusted: Callable[[], Iterable[Trust]],
         book: Book,
         *,
+        clock: Clock,
         patience: float = PATIENCE_S,
         grace: float = GRACE_S,
         sample: int = SAMPLE_PPM,
     ) -> None:
-        self._mining, self._identity, self._peers, self._book = mining, identity, peers, book
+        self._mining, self._identity, self._book, self._clock = mining, identity, book, clock
         self._patience, self._grace, self._sample = patience, grace, sample
         self._tasks: list[asyncio.Task[None]] = []
         self._clerk: Clerk | None = None
         self._hearing: Hearing | None = None
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(identity, trusted, clock, EPOW)
         self._stream: EventStream | None = None
         self._failure: asyncio.Future[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; the port. Raises Misuse when the port is taken, or this identity is not the zone's coordinator."""
-        zone = await asyncio.to_thread(self._mining.zone)
+        """Listen; the port. Waits for a ledger that is away for a moment.
+
+        Raises Misuse when the port is taken, or this identity is not the zone's coordinator.
+        """
+        zone = await answered(self._clock, self._mining.zone)
         if zone.coordinator != self._identity.account:
             raise Misuse("the zone has another coordinator", zone=zone.coordinator, here=self._identity.account)
         loop = asyncio.get_running_loop()
         self._failure = loop.create_future()
         # Before the tip is read: no block may come between.
-        self._stream = await asyncio.to_thread(self._mining.ledger.events)
-        desk = Desk(zone, await asyncio.to_thread(self._mining.tip))
-        self._clerk = clerk = Clerk(self._mining, self._book, desk, patience=self._patience, grace=self._grace)
+        self._stream = await answered(self._clock, self._mining.ledger.events)
+        desk = Desk(zone, await answered(self._clock, self._mining.tip))
+        self._clerk = clerk = Clerk(
+            self._mining, self._book, desk, clock=self._clock, patience=self._patience, grace=self._grace
+        )
         await clerk.recorder.recover()
         for kept in await asyncio.to_thread(self._book.tasks):
             if kept.result is None and not kept.error:
@@ -76,9 +87,7 @@ class Coordinator:
             task.add_done_callback(self._ended)
             self._tasks.append(task)
         self._hearing = Hearing(clerk, self._book, self._sample)
-        self._server = await serve(host, port, self._identity, self._peers, self._hearing.session, language=EPOW)
-        listening: int = self._server.sockets[0].getsockname()[1]
-        return listening
+        return await self._listener.start(host, port, self._hearing.session)
 
     async def wait(self) -> None:
         """For ever; raises what made the coordinator fail."""
@@ -87,8 +96,7 @@ class Coordinator:
 
     async def stop(self) -> None:
         """What is verified is on the disk; the next start goes on from there."""
-        if self._server is not None:
-            self._server.close()
+        await self._listener.stop()
         if self._stream is not None:
             self._stream.close()
         if self._hearing is not None:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +33,8 @@ from zoneshare.epow.messages import (
 )
 from zoneshare.identity import Identity
 from zoneshare.ledger import EventStream
-from zoneshare.trade.peers import PeerBook
+from zoneshare.trade.moment import Clock, answered
+from zoneshare.trade.peers import PeerBook, renewed
 from zoneshare.trade.wire import Connection, PeerGone, connect
 from zoneshare_protocols.codec import decode, digest
 from zoneshare_protocols.epow.exact import multiply
@@ -41,6 +42,7 @@ from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
 from zoneshare_protocols.epow.ledger import Mined, Shown
 from zoneshare_protocols.epow.records import Assignment, Tip
 from zoneshare_protocols.errors import DataCorrupt, LedgerFailed, NotAllowed, StaleTip, ZoneshareError
+from zoneshare_protocols.sharing.records import Trust
 
 log = logging.getLogger(__name__)
 
@@ -65,20 +67,25 @@ class Tally:
 
 
 class Miner:
-    """Use :meth:`run`; :meth:`stop` ends it cleanly. ``wanted``: nsub-tasks claimed each block time."""
+    """Use :meth:`run`; :meth:`stop` ends it cleanly. ``wanted``: nsub-tasks claimed each block time.
+
+    ``trusted`` asks the zone's ledger whom the zone trusts, and blocks.
+    """
 
     def __init__(
         self,
         mining: Mining,
         identity: Identity,
-        peers: PeerBook,
+        trusted: Callable[[], Iterable[Trust]],
         address: tuple[str, int],
         *,
+        clock: Clock,
         wanted: int | None = None,
         memory: int = 512 << 20,
         free_loops: bool = True,
     ) -> None:
-        self._mining, self._identity, self._peers, self._address = mining, identity, peers, address
+        self._mining, self._identity, self._trusted, self._address = mining, identity, trusted, address
+        self._clock = clock
         self.wanted, self._memory, self._free_loops = wanted, memory, free_loops
         self.tally = Tally()
         self.engine: Engine | None = None
@@ -95,8 +102,12 @@ class Miner:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Until :meth:`stop`. Raises what no second try can mend."""
-        zone = await asyncio.to_thread(self._mining.zone)
+        """Until :meth:`stop`. Waits for a ledger that is away for a moment. Raises what no second try can mend."""
+        async with renewed(self._trusted, self._clock) as peers:
+            await self._run(peers)
+
+    async def _run(self, peers: PeerBook) -> None:
+        zone = await answered(self._clock, self._mining.zone)
         self.wanted = zone.rules.max_claim if self.wanted is None else self.wanted
         loop = asyncio.get_running_loop()
 
@@ -104,15 +115,15 @@ class Miner:
             with contextlib.suppress(RuntimeError):  # the loop is over
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
-        stream = await asyncio.to_thread(self._mining.ledger.events)
+        stream = await answered(self._clock, self._mining.ledger.events)
         self.engine = engine = Engine(
             self._identity.account, zone.rules.basic, told, memory=self._memory, free_loops=self._free_loops
         )
         await asyncio.to_thread(engine.blocks.prepare)
-        self._new_tip(await asyncio.to_thread(self._mining.tip))
+        self._new_tip(await answered(self._clock, self._mining.tip))
         threading.Thread(target=_listen, args=(stream, told), daemon=True, name="epow-tips").start()
         engine.start()
-        tasks = [asyncio.create_task(work) for work in (self._act(), self._talk(), self._stopped.wait())]
+        tasks = [asyncio.create_task(work) for work in (self._act(), self._talk(peers), self._stopped.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -177,10 +188,10 @@ class Miner:
 
     # What the coordinator says.
 
-    async def _talk(self) -> None:
+    async def _talk(self, peers: PeerBook) -> None:
         for attempt in range(1 << 30):
             try:
-                self._connection = await connect(*self._address, self._identity, self._peers, EPOW)
+                self._connection = await connect(*self._address, self._identity, peers, EPOW)
                 await self._greet(self._connection)
                 attempt = 0  # noqa: PLW2901  # it answered: pauses begin anew
                 while True:

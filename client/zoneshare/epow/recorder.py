@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from zoneshare.epow.book import Book
 from zoneshare.epow.ledger import Mining
-from zoneshare.trade.moment import SystemClock, persist
+from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.codec import digest, encode
 from zoneshare_protocols.epow.ledger import Assigned, Batch, BatchRecord, Shown
 from zoneshare_protocols.sharing.merkle import MerkleTree
@@ -31,18 +31,17 @@ class _Leaves:
 class Recorder:
     """One task of the event loop; all others only add."""
 
-    def __init__(self, mining: Mining, book: Book, skipped: Callable[[Batch, BatchRecord], None]) -> None:
-        self._mining, self._book, self._skipped = mining, book, skipped
+    def __init__(self, mining: Mining, book: Book, skipped: Callable[[Batch, BatchRecord], None], clock: Clock) -> None:
+        self._mining, self._book, self._skipped, self._clock = mining, book, skipped, clock
         self._leaves = _Leaves()
         self._shown: dict[bytes, tuple[Assigned, int, int, MerkleTree]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Condition()
         self._number = 0
-        self._clock = SystemClock()
 
     async def recover(self) -> None:
         """Finish the batch of before, if there was one, and record all steps that wait."""
-        self._number = (await asyncio.to_thread(self._mining.pool)).batches
+        self._number = (await answered(self._clock, self._mining.pool)).batches
         pending = await asyncio.to_thread(self._book.pending)
         if pending is not None:
             await self._submit(pending)
@@ -109,7 +108,7 @@ class Recorder:
         return len(steps) == STEPS
 
     async def _submit(self, batch: Batch) -> None:
-        done = await persist(self._clock, lambda: asyncio.to_thread(self._mining.record, batch))
+        done = await answered(self._clock, lambda: self._mining.record(batch))
         if done.skipped:
             self._skipped(batch, done)
         await asyncio.to_thread(self._book.recorded)

@@ -20,6 +20,7 @@ from zoneshare.epow.coordinator import Coordinator
 from zoneshare.epow.ledger import Mining
 from zoneshare.epow.miner import Miner
 from zoneshare.epow.source import Source
+from zoneshare.trade.moment import SystemClock
 from zoneshare.trade.peers import PeerBook
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.epow.ledger import MiningZone
@@ -78,15 +79,19 @@ class Rig:
         with self._shared.changed:
             return balance(self.zone, who)
 
+    def trusted(self) -> list[Trust]:
+        with self._shared.changed:
+            return [decode(Trust, self.zone.evaluate(self.cora, "ledger:trust", "zone-b"))]
+
     @property
     def peers(self) -> PeerBook:
-        with self._shared.changed:
-            return PeerBook([decode(Trust, self.zone.evaluate(self.cora, "ledger:trust", "zone-b"))])
+        return PeerBook(self.trusted())
 
     @contextlib.asynccontextmanager
     async def coordinator(self, hook: Hook = no_hook, **options: Any) -> AsyncIterator[Coordinator]:
         book = Book(self.folder / "cora", hook)
-        made = Coordinator(self.of(self.cora, hook), as_identity(self.cora), self.peers, book, **options)
+        options = {"trusted": self.trusted, "clock": SystemClock(), **options}
+        made = Coordinator(self.of(self.cora, hook), as_identity(self.cora), book=book, **options)
         try:
             self.port = await made.start("127.0.0.1", self.port)
             yield made
@@ -102,7 +107,8 @@ class Rig:
             who = self.person(name)
             self.of(who).register(1_000)
             options.setdefault("free_loops", False)
-            miner = kind(self.of(who), as_identity(who), self.peers, ("127.0.0.1", self.port), **options)
+            options = {"trusted": self.trusted, "clock": SystemClock(), **options}
+            miner = kind(self.of(who), as_identity(who), address=("127.0.0.1", self.port), **options)
             made.append(miner)
             tasks.append(asyncio.create_task(miner.run()))
         try:

@@ -12,6 +12,7 @@ from tests.support.memory_ledger import Dead, Hook, as_identity, no_hook
 from tests.wire.epow.rig import Rig, int8
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
+from zoneshare.trade.moment import SystemClock
 from zoneshare_protocols.epow.exact import product
 from zoneshare_protocols.epow.ledger import Batch, RunDone, TaskStatus
 
@@ -42,7 +43,7 @@ class Killer:
 async def live(rig: Rig, hook: Hook) -> None:
     """One life of the coordinator: until it is killed, or cancelled."""
     book = Book(rig.folder / "cora", hook)
-    made = Coordinator(rig.of(rig.cora, hook), as_identity(rig.cora), rig.peers, book, grace=0.2)
+    made = Coordinator(rig.of(rig.cora, hook), as_identity(rig.cora), rig.trusted, book, clock=SystemClock(), grace=0.2)
     try:
         rig.port = await made.start("127.0.0.1", rig.port)
         await made.wait()

@@ -112,7 +112,7 @@ def test_a_source_that_breaks_off_says_what_is_held_and_takes_it_back(
     rig = Rig(tmp_path)
     sue = rig.person("sue")
     began = rig.balance(sue)
-    me = epow_roles.Party(as_identity(sue), rig.of(sue), rig.peers)
+    me = epow_roles.Party(as_identity(sue), rig.of(sue), rig.trusted)
     monkeypatch.setattr(epow_roles, "party", lambda _: contextlib.nullcontext(me))
     factors = [tmp_path / "A.npy", tmp_path / "B.npy"]
     for path in factors:
