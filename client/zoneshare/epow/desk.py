@@ -130,7 +130,9 @@ class Desk:
     def _spare(self, job: Job) -> Place | None:
         """Half of the longest plot, when a miner has nothing to do: it is drawn again."""
         if any(self._here(seat) and seat.room > 0 and not seat.held and not seat.plot for seat in self.seats.values()):
-            plots = [seat.plot for seat in self.seats.values() if seat.plot and seat.plot[0][0] is job]
+            # A plot of the sub-task before may be left, with who had no time to look at it.
+            now = (job, job.kept.sub_task)
+            plots = [seat.plot for seat in self.seats.values() if seat.plot and seat.plot[0][:2] == now]
             longest = max(plots, key=len, default=deque())
             for _ in range(-(-len(longest) // 2)):
                 job.give_back(longest.pop()[2].index)
