@@ -59,7 +59,7 @@ class Mute:
 
 
 def job_of(*matrices: NDArray[Any]) -> Job:
-    infos = tuple(MatrixInfo(*matrix.shape, 1, matrix_hash(matrix)) for matrix in matrices)
+    infos = tuple(MatrixInfo(matrix.shape[0], matrix.shape[1], 1, matrix_hash(matrix)) for matrix in matrices)
     task = Task("sue", infos, BASIC, 1_000_000, bytes(16))
     return Job(KeptTask(task, bytes(32)), cast(Book, Shelf())).open()
 
