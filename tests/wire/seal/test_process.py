@@ -185,8 +185,8 @@ def test_a_whole_auction_and_no_bid_gets_out(site: Site, monkeypatch: pytest.Mon
     heard: list[bytes] = []
     decode_frame = wire._message
 
-    def listen(messages: Any, frame: bytes) -> Any:
-        heard.append(frame)
+    def listen(messages: Any, frame: memoryview) -> Any:
+        heard.append(bytes(frame))
         return decode_frame(messages, frame)
 
     monkeypatch.setattr(wire, "_message", listen)
