@@ -101,10 +101,23 @@ def run(
     if tasks != "digits":
         raise Misuse(f"no such tasks: {tasks[:40]!r}; there are digits")
     options = roles.Flying(
-        parse_address(enclave), (host, port), rounds, per_stop, pictures, route,
-        roles.new_seed() if seed is None else seed,
-        bidding, deposits, deadline, slack, grace, claiming, sample, reserve, disputable,
-    )  # fmt: skip
+        enclave=parse_address(enclave),
+        address=(host, port),
+        rounds=rounds,
+        tasks=per_stop,
+        pictures=pictures,
+        route=route,
+        seed=roles.new_seed() if seed is None else seed,
+        bidding=bidding,
+        deposits=deposits,
+        deadline=deadline,
+        slack=slack,
+        grace=grace,
+        claiming=claiming,
+        sample=sample,
+        reserve=reserve,
+        disputable=disputable,
+    )
 
     def ready(listening: int) -> None:
         told(f"{name} takes bids on {host}:{listening}: zoneshare bid serve DEVICE --drone {host}:{listening}")
@@ -135,11 +148,13 @@ def finish(name: Name, enclave: At = HERE, port: Port = 7700, as_json: Json = Fa
 
     Example: zoneshare auction finish dora
     """
-    options = roles.Flying(
-        parse_address(enclave), ("127.0.0.1", port), 1, 1, 1, roles.SYNTHETIC, 0, 5, 5, 8, 4, None, 10, 25, 100, True
-    )
+
+    def told(line: str) -> None:
+        typer.echo(line, err=as_json)
+
     try:
-        settled = asyncio.run(roles.finish(device_folder(name), options, lambda line: typer.echo(line, err=as_json)))
+        work = roles.finish(device_folder(name), parse_address(enclave), ("127.0.0.1", port), told)
+        settled = asyncio.run(work)
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
     text = "\n".join(f"{one.auction.id.hex()}: closed, {one.paid} paid" for one in settled) or "nothing is open"

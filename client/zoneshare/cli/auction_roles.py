@@ -29,7 +29,7 @@ from zoneshare.seal.traffic import Generated, Traced, Traffic, read_traces
 from zoneshare.seal.work import Batches
 from zoneshare.trade.journal import Journal
 from zoneshare.trade.moment import Clock, SystemClock, answered
-from zoneshare.trade.peers import PeerBook, renewed
+from zoneshare.trade.peers import renewed
 from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.seal.ledger import SealZone
 from zoneshare_protocols.seal.records import Local, Terms
@@ -119,7 +119,18 @@ async def fly(
     ):
         if not (await answered(clock, me.auctions.zone)).proof_keys:
             raise Misuse("no key to prove results with is allowed in this zone yet: run zoneshare auction init first")
-        auctioneer = _auctioneer(me, peers, options, journal, told)
+        enclave = EnclaveClient(*options.enclave, me.identity, peers)
+        auctioneer = Auctioneer(
+            me,
+            enclave,
+            options.enclave,
+            journal,
+            clock=clock,
+            spans=_spans(options, me.margin),
+            sample=options.sample / 100,
+            disputable=options.disputable,
+            told=told,
+        )
         batches = Batches(options.pictures, deadline=(int(options.deadline * 1000),) * 2)
         plan = Plan(options.rounds, options.seed, (options.tasks, options.tasks), batches)
         terms = digit_terms(int(options.slack * 1000), options.reserve)
@@ -133,17 +144,18 @@ async def fly(
             await auctioneer.stop()
 
 
-async def finish(folder: Path, options: Flying, told: Told) -> list[Settled]:
-    """Auctions of before, to their ends; no new ones."""
+async def finish(folder: Path, enclave: tuple[str, int], address: tuple[str, int], told: Told) -> list[Settled]:
+    """Auctions of before, to their ends, as they were begun; no new ones."""
     _log()
     clock = SystemClock()
     async with (
         joined(folder, DRONE_JOURNAL, clock) as (me, journal),
         renewed(me.accounts.trusts, clock) as peers,
     ):
-        auctioneer = _auctioneer(me, peers, options, journal, told)
+        client = EnclaveClient(*enclave, me.identity, peers)
+        auctioneer = Auctioneer(me, client, enclave, journal, clock=clock, told=told)
         try:
-            await auctioneer.start(*options.address)
+            await auctioneer.start(*address)
             _say_until(auctioneer, me, "auctions are seen to their ends", told)
             for held in auctioneer.unfinished():
                 await until_signal(auctioneer.take_up(held))
@@ -274,27 +286,16 @@ def parse_auction(me: Party, text: str) -> bytes:
     return known[0]
 
 
-def _auctioneer(me: Party, peers: PeerBook, options: Flying, journal: Journal, told: Told) -> Auctioneer:
-    grace = me.margin + 2_000 if options.grace is None else int(options.grace * 1000)
-    if grace <= me.margin:
-        raise Misuse(f"the grace time must be longer than the zone's margin: --grace {me.margin // 1000 + 1} at least")
-    spans = Spans(
+def _spans(options: Flying, margin: int) -> Spans:
+    """``margin`` in ms. Raises Misuse for a grace time that is not longer."""
+    grace = None if options.grace is None else int(options.grace * 1000)
+    if grace is not None and grace <= margin:
+        raise Misuse(f"the grace time must be longer than the zone's margin: --grace {margin // 1000 + 1} at least")
+    return Spans(
         bidding=int(options.bidding * 1000),
         deposits=int(options.deposits * 1000),
         grace=grace,
         claiming=int(options.claiming * 1000),
-    )
-    enclave = EnclaveClient(*options.enclave, me.identity, peers)
-    return Auctioneer(
-        me,
-        enclave,
-        options.enclave,
-        journal,
-        clock=SystemClock(),
-        spans=spans,
-        sample=options.sample / 100,
-        disputable=options.disputable,
-        told=told,
     )
 
 

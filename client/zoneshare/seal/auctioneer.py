@@ -44,8 +44,8 @@ class Auctioneer(Role):
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
         """``enclave_at``: what bidders are told. ``dwell``: without, nobody is in coverage; a journey brings its own.
-        ``sample``: the part of the results that is computed again. ``disputable``: wrong ones can be charged on the
-        ledger; deposits then stay until claims end.
+        Of new auctions: ``sample``, the part of the results that is computed again; ``disputable``, wrong ones can be
+        charged on the ledger, and deposits then stay until claims end.
         """
         super().__init__(party, clock, told)
         self._journal = journal
@@ -87,7 +87,9 @@ class Auctioneer(Role):
         Raises InsufficientFunds.
         """
         now = self._clock.now_ms()
-        return await self.ask(lambda: plan(self._party, self._spans, work, terms, now, disputable=self._disputable))
+        return await self.ask(
+            lambda: plan(self._party, self._spans, work, terms, now, sample=self._sample, disputable=self._disputable)
+        )
 
     def entry(self, held: Held) -> Entry:
         return Entry.of(AUCTION, held.notice.id.hex(), held)
@@ -185,7 +187,6 @@ class Auctioneer(Role):
                     self.held(id),
                     winners=winners,
                     clock=self._clock,
-                    sample=self._sample,
                     told=self._told,
                 )
             return self._exchanges[id]

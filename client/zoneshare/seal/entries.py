@@ -6,6 +6,7 @@ from zoneshare_protocols.seal.bids import Notice, SealedBid
 from zoneshare_protocols.seal.groth16 import Proof
 from zoneshare_protocols.seal.results import Locked
 
+MILLION = 1_000_000
 AUCTION = "seal-auction"
 RECEIVED = "seal-received"
 """Under auction/seat/first: an EncryptedResult that the drone has, and gives a payword for."""
@@ -26,6 +27,8 @@ class Held(Record, frozen=True, tag="seal-held/1"):
     """The winners' chains follow from it."""
     work: tuple[Work, ...]
     """In the order of the notice's tasks."""
+    sample: Count = MILLION // 4
+    """The part of the results that the drone computes again, in millionths."""
     closed: bool = False
 
 

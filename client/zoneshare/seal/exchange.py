@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec.structs import replace
 
 from zoneshare.seal.drone_messages import Input, Receipt
-from zoneshare.seal.entries import RECEIVED, RESULT, Done, Held, place
+from zoneshare.seal.entries import MILLION, RECEIVED, RESULT, Done, Held, place
 from zoneshare.seal.party import Party, Role, found
 from zoneshare.seal.work import Work
 from zoneshare.trade.journal import Entry, Journal
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
 
 class Exchange:
-    """One auction's winners. ``sample``: the part of the results that the drone computes again."""
+    """One auction's winners."""
 
     def __init__(
         self,
@@ -71,13 +71,12 @@ class Exchange:
         *,
         winners: list[Winner],
         clock: Clock,
-        sample: float,
         told: Callable[[str], None],
     ) -> None:
         self._role, self._party, self._journal, self._clock = role, party, journal, clock
         self.held, self.id = held, held.notice.id
         self.winners = {winner.bidder: winner for winner in winners}
-        self._sample, self._told = sample, told
+        self._told = told
         self._chains = {winner.seat: chain_of(held, winner.seat, winner.prices) for winner in winners}
         self._work = {work.task.id: work for work in held.work}
         self._over: set[tuple[int, int]] = set()
@@ -238,7 +237,7 @@ class Exchange:
 
     def _checked(self, work: Work, result: bytes) -> Done:
         """The size is always looked at; the result itself is computed again now and then."""
-        sampled = random.SystemRandom().random() < self._sample
+        sampled = random.SystemRandom().randrange(MILLION) < self.held.sample
         wrong = len(result) != work.size or (sampled and work.compute() != result)
         if wrong:
             self._told(f"task {work.task.id}: the result is wrong")

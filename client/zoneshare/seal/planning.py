@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from zoneshare.seal.entries import Held
+from zoneshare.seal.entries import MILLION, Held
 from zoneshare.seal.party import Party
 from zoneshare.seal.setup import make_notice
 from zoneshare.seal.work import Work
@@ -16,26 +16,37 @@ from zoneshare_protocols.seal.records import Terms
 
 
 class Spans(NamedTuple):
-    """How long each phase may take, ms; ``grace`` must be longer than the zone's margin."""
+    """How long each phase may take, ms."""
 
     bidding: int = 5_000
     deposits: int = 5_000
     deciding: int = 15_000
     committing: int = 15_000
-    grace: int = 12_000
+    grace: int | None = None
+    """Longer than the zone's margin; None: two seconds longer."""
     claiming: int = 10_000
     """After every task is decided."""
 
 
-def plan(party: Party, spans: Spans, work: Sequence[Work], terms: Terms, now: int, *, disputable: bool) -> Held:
+def plan(
+    party: Party,
+    spans: Spans,
+    work: Sequence[Work],
+    terms: Terms,
+    now: int,
+    *,
+    sample: float,
+    disputable: bool,
+) -> Held:
     """What the drone has to keep of an auction that begins now (ms). Blocks. Raises InsufficientFunds."""
+    grace = party.margin + 2_000 if spans.grace is None else spans.grace
     zone, balance = party.auctions.zone(), party.accounts.balance(party.account)
     results = X25519PrivateKey.generate()
     notice = make_notice(
         party.account,
         [one.task for one in work],
         terms,
-        _timers(spans, now, max((one.task.deadline for one in work), default=0) + terms.slack),
+        _timers(spans, grace, now, max((one.task.deadline for one in work), default=0) + terms.slack),
         measurement=zone.measurements[-1],
         nonce=os.urandom(16),
         budget=balance,
@@ -44,13 +55,13 @@ def plan(party: Party, spans: Spans, work: Sequence[Work], terms: Terms, now: in
     )
     given = {one.task.id: one for one in work}
     chosen = tuple(given[task.id] for task in notice.tasks)
-    return Held(notice, results.private_bytes_raw(), os.urandom(32), chosen)
+    return Held(notice, results.private_bytes_raw(), os.urandom(32), chosen, round(sample * MILLION))
 
 
-def _timers(spans: Spans, now: int, longest: int) -> Timers:
+def _timers(spans: Spans, grace: int, now: int, longest: int) -> Timers:
     """``longest``: of all tasks, from the commit on."""
     init, deposit = now + spans.bidding, now + spans.bidding + spans.deposits
     decided = deposit + spans.deciding
     committed = decided + spans.committing
-    last = committed + longest + 2 * spans.grace + spans.claiming
-    return Timers(init, deposit, decided, committed, last, spans.grace)
+    last = committed + longest + 2 * grace + spans.claiming
+    return Timers(init, deposit, decided, committed, last, grace)
