@@ -164,8 +164,8 @@ class Bidder(Role):
 
     async def _see_through(self, id: bytes) -> None:
         try:
-            await self.drive(id)
-            await take_bonds(self, self._party, id)
+            closed = await self.drive(id)
+            await take_bonds(self, self._party, self._clock, closed)
             offer = self._offer(id)
             await self._journal.commit([Entry.of(BID, id.hex(), replace(offer, closed=True))])
         except ZoneshareError:
