@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import ssl
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 MAX_FRAME = 4 << 20
 """Bytes of one message; a longer one is refused by its length, before it is read."""
 HANDSHAKE_S = 10.0
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 M = TypeVar("M")
 
@@ -202,7 +204,9 @@ async def serve(
     except OSError as cause:
         # asyncio puts a sentence of its own around the system's.
         why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or cause
-        raise Misuse(f"cannot listen on {host}:{port}: {why}") from cause
+        # Every command that listens has this option.
+        other = "; say another port with --port, 0 for a free one" if cause.errno in _TAKEN else ""
+        raise Misuse(f"cannot listen on {host}:{port}: {why}{other}") from cause
 
 
 def _peer(frames: Frames, book: PeerBook) -> Peer:

@@ -361,8 +361,12 @@ def test_a_client_without_a_certificate_or_with_an_old_tls() -> None:
 def test_nobody_listens_and_a_port_in_use() -> None:
     async def play() -> None:
         async with served(never) as port:
-            with pytest.raises(Misuse, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use$"):
+            with pytest.raises(Misuse) as taken:
                 await serve("127.0.0.1", port, own(BOB), BOOK, never)
+        other = "say another port with --port, 0 for a free one"
+        assert str(taken.value) == f"cannot listen on 127.0.0.1:{port}: Address already in use; {other}"
+        with pytest.raises(Misuse, match=r"cannot listen on 192\.0\.2\.1:7400: Cannot assign requested address$"):
+            await serve("192.0.2.1", 7400, own(BOB), BOOK, never)
         with pytest.raises(PeerGone, match="cannot reach"):
             await connect("127.0.0.1", 1, own(ALICE), BOOK)
 
