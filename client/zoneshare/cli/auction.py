@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zoneshare.cli import auction_roles as roles
+from zoneshare.cli import auction_show
 from zoneshare.cli.common import INTERRUPTED, Json, Network, columns, device_folder, emit, plain, when, working
 from zoneshare.cli.device import Name
 from zoneshare.cli.trade_roles import parse_address
@@ -168,7 +169,7 @@ def list_(name: Name, as_json: Json = False) -> None:
     Example: zoneshare auction list dora
     """
     with working("reading the ledger"):
-        found = roles.look(device_folder(name))
+        found = auction_show.look(device_folder(name))
     heads = ("auction", "phase", "drone", "tasks", "bidders", "deposit", "opened", "enclave")
     rows = [
         (one["auction"].hex(), one["phase"], one["drone"], one["tasks"], one["bidders"], one["deposit"],
@@ -185,7 +186,7 @@ def show(name: Name, auction: Id, as_json: Json = False) -> None:
     Example: zoneshare auction show dora 5f0c…
     """
     with working("reading the ledger"):
-        found = roles.show(device_folder(name), auction)
+        found = auction_show.show(device_folder(name), auction)
     heads = ("task", "urgency", "by", "payment", "state")
     rows = [tuple(one[head] for head in heads) for one in found["tasks"]]
     facts = [
@@ -210,7 +211,7 @@ def refund(name: Name, auction: Id, as_json: Json = False) -> None:
     Example: zoneshare auction refund ann 5f0c…
     """
     with working("closing"):
-        value = roles.refund(device_folder(name), auction)
+        value = auction_show.refund(device_folder(name), auction)
     emit(value, as_json, f"{value['auction'].hex()}: {value['phase']}")
 
 

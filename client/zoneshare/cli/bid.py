@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from zoneshare.cli import auction_roles as roles
+from zoneshare.cli import auction_show
 from zoneshare.cli.common import Json, columns, device_folder, emit, plain, working
 from zoneshare.cli.device import Name
 from zoneshare.cli.trade_roles import parse_address
@@ -74,7 +75,7 @@ def list_(name: Name, as_json: Json = False) -> None:
     Example: zoneshare bid list ann
     """
     with working("reading the ledger"):
-        found = roles.bids(device_folder(name))
+        found = auction_show.bids(device_folder(name))
     heads = ("auction", "phase", "deposit", "word", "won", "claimed")
     rows = [tuple("-" if one[head] is None else plain(one[head]) for head in heads) for one in found]
     emit(plain(found), as_json, columns(heads, rows) if rows else f"{name} has not bid yet")
