@@ -87,7 +87,7 @@ def networks(wanted: list[tuple[str, int]], seconds: float) -> Iterator[Seen]:
         over = threading.Event()
         opened.callback(over.set)
         for number in range(SOURCES):
-            threading.Thread(target=_ask, args=(at, address, f"C{number}.npy", over), daemon=True).start()
+            threading.Thread(target=ask, args=(at, address, f"C{number}.npy", over), daemon=True).start()
         zone, rates = Zone(at, address, me), dict[int, float]()
         for kind, miners in wanted:
             if miners not in rates:
@@ -134,12 +134,11 @@ def _rate(zone: Zone, names: list[str]) -> float:
     return fmean(miner["nsubs"] / max(miner["involved"], 1e-9) for miner in told)
 
 
-def _ask(at: Site, address: str, out: str, over: threading.Event) -> None:
-    """Work without end."""
+def ask(at: Site, address: str, out: str, over: threading.Event) -> None:
+    """Work without end, or until the site is closed."""
     words = ("multiply", "A.npy", "A.npy", out, "--device", "sue", "--coordinator", address, "--fee", "1", "--json")
     while not over.is_set():
-        with contextlib.suppress(Exception):
-            at.run(*words)
+        at.start(*words).wait()
 
 
 def _since(me: Party, height: int) -> list[Mined]:
