@@ -9,6 +9,7 @@ import typer
 from zoneshare.cli import epow_roles as roles
 from zoneshare.cli.common import Json, Network, account_of, columns, device_folder, emit, when, working
 from zoneshare.cli.device import Name
+from zoneshare.cli.epow_show import zone_rows
 from zoneshare.cli.trade_roles import parse_address
 from zoneshare_protocols.epow.ledger import TaskRecord
 from zoneshare_protocols.epow.records import Mode
@@ -75,9 +76,15 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: a free port.")] = 7500,
     deposit: Annotated[int, typer.Option(min=0, help="Fined when a dispute is upheld; added at first start.")] = 0,
     patience: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="A slower miner loses its run.")] = 60,
+    sample: Annotated[
+        float,
+        typer.Option(min=0, max=100, metavar="PERCENT", help="Of runs, a single result of which is checked, too."),
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Take tasks, have miners do them, check, merge, pay. Until Ctrl-C; killed, it goes on where it stopped.
+
+    Shows what it does: a table on a terminal, elsewhere a line for each miner and task; with --json only its port.
 
     Example: zoneshare coordinator serve cora --port 7500
     """
@@ -86,7 +93,8 @@ def serve(
         text = f"{name} coordinates on {host}:{listening} (Ctrl-C ends it)"
         emit({"host": host, "port": listening}, as_json, text)
 
-    asyncio.run(roles.serve(device_folder(name), (host, port), deposit, patience, ready))
+    options = roles.Serving(host, port, deposit, patience, sample)
+    asyncio.run(roles.serve(device_folder(name), options, ready, quiet=as_json))
 
 
 @coordinators.command("show")
@@ -101,7 +109,8 @@ def show(
     """
     with working("reading the ledger"):
         heads, rows = roles.look(device_folder(name), what)
-    text = columns(heads, rows) if rows else f"no {what} in the zone of {name}"
+    shown = list(zone_rows(dict(rows))) if what == "zone" else rows
+    text = columns(heads, shown) if rows else f"no {what} in the zone of {name}"
     emit([dict(zip(heads, row, strict=True)) for row in rows], as_json, text)
 
 

@@ -25,7 +25,7 @@ from zoneshare.epow.ledger import Mining as MiningLedger
 from zoneshare.epow.memory import keep_memory
 from zoneshare.epow.miner import Miner
 from zoneshare.epow.setup import set_up_mining
-from zoneshare.epow.show import Live
+from zoneshare.epow.show import Coordinating, Live, mining
 from zoneshare.epow.source import Source
 from zoneshare.identity import Identity
 from zoneshare.trade.moment import Clock, SystemClock, answered
@@ -56,6 +56,16 @@ class Rules(NamedTuple):
     margin: float
     penalty: int
     mode: Mode
+
+
+class Serving(NamedTuple):
+    """Of ``coordinator serve``; ``patience`` in seconds, ``sample`` in percent of runs."""
+
+    host: str
+    port: int
+    deposit: int
+    patience: float
+    sample: float
 
 
 class Mining(NamedTuple):
@@ -125,18 +135,22 @@ def set_up(network: Path, folder: Path, coordinator: str, rules: Rules, dispute:
         return set_up_mining([admin.ledger(channel) for admin in admins], coordinator, made, dispute * 1000)
 
 
-async def serve(
-    folder: Path, address: tuple[str, int], deposit: int, patience: float, ready: Callable[[int], None]
-) -> None:
+async def serve(folder: Path, options: Serving, ready: Callable[[int], None], *, quiet: bool) -> None:
     """Coordinate until SIGINT or SIGTERM; ``ready`` gets the port."""
     keep_memory()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    clock = SystemClock()
+    clock, shown = SystemClock(), Coordinating(folder.name, quiet)
     async with lasting(folder, clock) as me:
         with contextlib.closing(Book(folder / "coordinator")) as book:
-            await _deposit(me, deposit, clock)
-            coordinator = Coordinator(me.mining, me.identity, me.trusted, book, clock=clock, patience=patience)
-            await _serve(coordinator, address, ready)
+            await _deposit(me, options.deposit, clock)
+            coordinator = Coordinator(
+                me.mining, me.identity, me.trusted, book,
+                clock=clock, patience=options.patience, sample=round(options.sample * 10_000), told=shown.told,
+            )  # fmt: skip
+            shown.standing = coordinator.standing
+            with shown.live:
+                # Now, so that it writes above the table.
+                logging.basicConfig(level=logging.WARNING, format="%(message)s")
+                await _serve(coordinator, (options.host, options.port), ready)
 
 
 async def _serve(coordinator: Coordinator, address: tuple[str, int], ready: Callable[[int], None]) -> None:
@@ -173,7 +187,7 @@ async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:
             loop.call_later(options.seconds, stop.set)
         running = asyncio.create_task(miner.run())
         stopping = asyncio.create_task(stop.wait())
-        with Live(folder.name, miner, quiet):
+        with Live(lambda: mining(folder.name, miner), quiet):
             await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
         miner.stop()
         stopping.cancel()
@@ -306,6 +320,9 @@ def look(folder: Path, what: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]
             case "zone":
                 zone, pool, tip = me.mining.zone(), me.mining.pool(), me.mining.tip()
                 values = {
+                    "zone": zone.zone,
+                    "coordinator": zone.coordinator,
+                    "dispute_time": zone.dispute_time,
                     **plain(zone.rules),
                     **plain(pool),
                     "height": tip.height,

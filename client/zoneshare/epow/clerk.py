@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.desk import Desk, Seat
@@ -35,22 +35,63 @@ Event = Callable[[], Awaitable[None]]
 R = TypeVar("R")
 
 
+class Standing(NamedTuple):
+    """A coordinator at a moment."""
+
+    miners: int = 0
+    """That are connected."""
+    tasks: int = 0
+    """At work."""
+    runs: int = 0
+    """Of their sub-tasks at work, not merged yet."""
+    verified: int = 0
+    """nsub-tasks since it was started."""
+    height: int = 0
+    blocks: int = 0
+    """Since it was started."""
+    caught: int = 0
+    """Fakes since it was started."""
+
+
 class Clerk:
     """:meth:`post` an event, made of the methods named for what happened; :meth:`run` has them happen in order.
 
-    ``patience`` and ``grace`` in seconds: as :mod:`zoneshare.epow.coordinator` has them.
+    ``patience`` and ``grace`` in seconds, and ``told``: as :mod:`zoneshare.epow.coordinator` has them.
     """
 
-    def __init__(self, mining: Mining, book: Book, desk: Desk, *, clock: Clock, patience: float, grace: float) -> None:
+    def __init__(
+        self,
+        mining: Mining,
+        book: Book,
+        desk: Desk,
+        *,
+        clock: Clock,
+        patience: float,
+        grace: float,
+        told: Callable[[str], None],
+    ) -> None:
         self._mining, self._book, self.desk = mining, book, desk
-        self._patience, self._grace = patience, grace
+        self._patience, self._grace, self._told = patience, grace, told
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._worker = ThreadPoolExecutor(1, "epow-verify")
         self._times: dict[int, int] = {}
         self.intake = Intake(mining, book, lambda kept: self.post(lambda: self.open(kept)))
         self.recorder = Recorder(mining, book, self._refused, clock)
-        self.verified = 0
-        """nsub-tasks."""
+        self._began, self._verified, self._caught = desk.tip.height, 0, 0
+
+    def standing(self) -> Standing:
+        """From any thread."""
+        seats, jobs = list(self.desk.seats.values()), list(self.desk.jobs.values())
+        height = self.desk.tip.height
+        return Standing(
+            sum(seat.outbox is not None for seat in seats),
+            len(jobs),
+            sum(job.missing for job in jobs),
+            self._verified,
+            height,
+            height - self._began,
+            self._caught,
+        )
 
     def post(self, event: Event) -> None:
         """It happens after all that were posted before."""
@@ -81,6 +122,7 @@ class Clerk:
         try:
             record = await asyncio.to_thread(self._mining.miner, account)
             seat = self.desk.seats.get(account)
+            new = seat is None or seat.outbox is None
             if seat is None:
                 seat = self.desk.seats[account] = Seat(account, wanted, record.claim, None)
             elif isinstance(seat.outbox, Session):
@@ -93,6 +135,8 @@ class Clerk:
             seat.wanted, seat.outbox, session.seat, seat.deposit = wanted, session, seat, record.deposit
             await self._claim([seat])
             session.put(Welcome(self.desk.zone, self.desk.tip))
+            if new:
+                self._told(f"miner {account} is here")
         except ZoneshareError as refused:
             session.refuse(refused)
         finally:
@@ -104,6 +148,7 @@ class Clerk:
         if seat is not None and seat.outbox is session:
             seat.outbox, seat.gone_since = None, time.monotonic()
             self.desk.return_plot(seat)
+            self._told(f"miner {seat.account} is gone")
 
     async def done(self, seat: Seat, assignment: Assignment, result: RunResult, total: Int32) -> None:
         """A run's sum has passed all checks."""
@@ -122,7 +167,7 @@ class Clerk:
             return
         await asyncio.to_thread(self._book.add_runs, [(run_done(assignment, digest(result)), result, total)])
         await self.beside(job.merge, assignment.run, total)
-        self.verified += assignment.count
+        self._verified += assignment.count
         if outbox is not None:
             outbox.put(Verified(id))
         self.recorder.wake()
@@ -132,7 +177,9 @@ class Clerk:
     async def caught(self, seat: Seat, assignment: Assignment) -> None:
         """A result is a fake."""
         held = [holding.assignment for holding in seat.held.values()]
-        await self._step(*self.desk.caught(seat, assignment))
+        steps = list(self.desk.caught(seat, assignment))
+        self._caught += len(steps)
+        await self._step(*steps)
         for other in held:
             if other != assignment and seat.outbox is not None:
                 seat.outbox.put(Taken(digest(other), "after a fake, all runs go to others"))
@@ -163,12 +210,14 @@ class Clerk:
             await self._over(job)
             return
         self.desk.jobs[job.id] = job
+        self._told(f"task {_short(job)} of {kept.task.source}: {len(kept.task.matrices)} matrices, fee {kept.task.fee}")
         if job.missing == 0 and await self.beside(job.advance):
             await self._over(job)
 
     async def _over(self, job: Job) -> None:
         """A task is merged, or has failed: tell its source, if it listens."""
         self.desk.jobs.pop(job.id, None)
+        self._told(f"task {_short(job)} " + (f"failed: {job.kept.error}" if job.kept.error else "is done"))
         self.recorder.wake()
         await self.intake.over(job.kept)
 
@@ -184,7 +233,9 @@ class Clerk:
                 seat.late_at = self.desk.tip.height
                 seat.outbox.put(Taken(digest(assignment), "too late: the run goes to others"))
         for id in await self.intake.ended(list(self.desk.jobs)):
-            self.desk.jobs.pop(id, None)
+            ended = self.desk.jobs.pop(id, None)
+            if ended is not None:
+                self._told(f"task {_short(ended)} is withdrawn, or over, on the ledger")
 
     async def _claim(self, seats: list[Seat]) -> None:
         steps: list[Step] = []
@@ -225,3 +276,8 @@ class Clerk:
         for place, why in record.skipped:
             log.warning("the ledger skipped %s: %s", type(batch.steps[place]).__name__, why)
             self.intake.skipped(batch.steps[place])
+
+
+def _short(job: Job) -> str:
+    """Enough of its id to find it among the ledger's."""
+    return job.id.hex()[:16]

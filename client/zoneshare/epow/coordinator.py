@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from zoneshare.epow.book import Book
-from zoneshare.epow.clerk import Clerk
+from zoneshare.epow.clerk import Clerk, Standing
 from zoneshare.epow.desk import Desk
 from zoneshare.epow.hearing import Hearing
 from zoneshare.epow.ledger import Mining
@@ -37,7 +37,8 @@ SAMPLE_PPM = 10_000
 class Coordinator:
     """Use :meth:`start` and :meth:`stop`. ``mining`` is the zone's ledger under the coordinator's identity.
 
-    ``trusted`` asks that ledger whom the zone trusts, and blocks.
+    ``trusted`` asks that ledger whom the zone trusts, and blocks. ``told`` gets a line whenever a miner comes or goes,
+    and a task comes or is over.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Coordinator:
         patience: float = PATIENCE_S,
         grace: float = GRACE_S,
         sample: int = SAMPLE_PPM,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._mining, self._identity, self._book, self._clock = mining, identity, book, clock
-        self._patience, self._grace, self._sample = patience, grace, sample
+        self._patience, self._grace, self._sample, self._told = patience, grace, sample, told
         self._tasks: list[asyncio.Task[None]] = []
         self._clerk: Clerk | None = None
         self._hearing: Hearing | None = None
@@ -75,8 +77,9 @@ class Coordinator:
         self._stream = await answered(self._clock, self._mining.ledger.events)
         desk = Desk(zone, await answered(self._clock, self._mining.tip))
         self._clerk = clerk = Clerk(
-            self._mining, self._book, desk, clock=self._clock, patience=self._patience, grace=self._grace
-        )
+            self._mining, self._book, desk,
+            clock=self._clock, patience=self._patience, grace=self._grace, told=self._told,
+        )  # fmt: skip
         await clerk.recorder.recover()
         for kept in await asyncio.to_thread(self._book.tasks):
             if kept.result is None and not kept.error:
@@ -88,6 +91,10 @@ class Coordinator:
             self._tasks.append(task)
         self._hearing = Hearing(clerk, self._book, self._sample)
         return await self._listener.start(host, port, self._hearing.session)
+
+    def standing(self) -> Standing:
+        """What is at work, and what was done since the start. From any thread."""
+        return Standing() if self._clerk is None else self._clerk.standing()
 
     async def wait(self) -> None:
         """For ever; raises what made the coordinator fail."""
