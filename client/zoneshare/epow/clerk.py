@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.desk import Desk, Seat
@@ -19,6 +19,7 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.epow.messages import Run, Taken, Verified, Welcome, Work
 from zoneshare.epow.recorder import Recorder
 from zoneshare.epow.session import Session
+from zoneshare.epow.standing import Standing
 from zoneshare.trade.moment import Clock
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int32
@@ -33,24 +34,6 @@ TICK_S = 0.5
 
 Event = Callable[[], Awaitable[None]]
 R = TypeVar("R")
-
-
-class Standing(NamedTuple):
-    """A coordinator at a moment."""
-
-    miners: int = 0
-    """That are connected."""
-    tasks: int = 0
-    """At work."""
-    runs: int = 0
-    """Of their sub-tasks at work, not merged yet."""
-    verified: int = 0
-    """nsub-tasks since it was started."""
-    height: int = 0
-    blocks: int = 0
-    """Since it was started."""
-    caught: int = 0
-    """Fakes since it was started."""
 
 
 class Clerk:

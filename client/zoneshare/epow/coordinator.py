@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from zoneshare.epow.book import Book
-from zoneshare.epow.clerk import Clerk, Standing
+from zoneshare.epow.clerk import Clerk
 from zoneshare.epow.desk import Desk
 from zoneshare.epow.hearing import Hearing
 from zoneshare.epow.ledger import Mining
 from zoneshare.epow.messages import EPOW
+from zoneshare.epow.standing import Standing
 from zoneshare.identity import Identity
 from zoneshare.ledger import EventStream
 from zoneshare.trade.listener import Listener

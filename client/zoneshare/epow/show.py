@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live as RichLive
 from rich.table import Table
 
-from zoneshare.epow.clerk import Standing
 from zoneshare.epow.miner import Miner
+from zoneshare.epow.standing import Standing
 
 RATE_S = 10.0
 """A coordinator's rate is that of so long."""
@@ -79,9 +79,9 @@ class Coordinating:
                 "coordinator": self._name,
                 "miners": standing.miners,
                 "tasks": standing.tasks,
-                "runs left": standing.runs,
+                "runs": standing.runs,
                 "verified": verified,
-                "nsub-tasks/s": f"{rate:.1f}",
+                "rate/s": f"{rate:.1f}",
                 "height": standing.height,
                 "blocks": standing.blocks,
                 "caught": standing.caught,
@@ -113,6 +113,6 @@ def mining(name: str, miner: Miner) -> Table:
 
 
 def _row(values: dict[str, object], below: str = "") -> Table:
-    shown = Table(*values, box=None, padding=(0, 2), caption=below or None, caption_justify="left")
+    shown = Table(*values, box=None, padding=(0, 1), caption=below or None, caption_justify="left")
     shown.add_row(*map(str, values.values()))
     return shown

@@ -23,8 +23,8 @@ from zoneshare.cli.common import MISUSED
 from zoneshare.cli.epow_show import zone_rows
 from zoneshare.cli.main import run
 from zoneshare.epow import show
-from zoneshare.epow.clerk import Standing
 from zoneshare.epow.coordinator import Coordinator
+from zoneshare.epow.standing import Standing
 from zoneshare_protocols.epow.records import Mode
 
 RNG = np.random.default_rng(11)
@@ -121,13 +121,14 @@ def test_the_table_on_a_terminal_has_the_rate_of_the_last_seconds(monkeypatch: p
     shown.standing = lambda: Standing(2, 1, 7, next(verified), 5, 3, 1)
     assert shown.live.shows
     shown.told("task x is done")
-    console = Console(width=200)
+    console = Console(width=80)
     rows = []
     for _ in range(4):
         with console.capture() as captured:
             console.print(shown.table())
         rows.append(captured.get().splitlines())
-    assert rows[0][0].split()[0] == "coordinator"
+    heads = "coordinator miners tasks runs verified rate/s height blocks caught"
+    assert " ".join(rows[0][0].split()) == heads
     assert rows[0][1].split() == ["cora", "2", "1", "7", "100", "0.0", "5", "3", "1"]
     assert [row[1].split()[5] for row in rows] == ["0.0", "20.0", "0.0", "20.0"]
     assert rows[0][2].strip() == "task x is done"
