@@ -13,7 +13,7 @@ import pytest
 from tests.wire.seal.test_process import PATIENCE_S, Site
 from zoneshare.cli.main import run
 
-ROUND = ("--seed", "3", "--per-stop", "2", "--bidding", "8", "--deposits", "8", "--deadline", "10", "--slack", "20",
+ROUND = ("--seed", "3", "--per-stop", "2", "--bidding", "12", "--deposits", "12", "--deadline", "15", "--slack", "20",
          "--final")  # fmt: skip
 
 
