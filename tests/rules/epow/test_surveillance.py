@@ -44,3 +44,17 @@ def test_bad_input_is_refused() -> None:
     ):
         with pytest.raises(Malformed):
             check_task(matrices, result, seed)
+
+
+@pytest.mark.parametrize("bits", [7, 8, 15, 16, 31, 32, 47, 48, 49])
+def test_values_at_the_edges_of_a_digit_are_exact(bits: int) -> None:
+    """More rows and columns than are taken at once; python's integers say what is right."""
+    rng = np.random.default_rng(bits)
+    left = rng.choice([2**bits - 1, 2**bits, -(2**bits), -(2**bits) - 1, 0, 1], (40, 5000)).astype(np.int64)
+    right = rng.choice([-1, 0, 1], (5000, 2)).astype(np.int64)
+    product = np.array(
+        [[sum(int(a) * int(b) for a, b in zip(row, column, strict=True)) for column in right.T] for row in left]
+    )
+    assert check_task([left, right], product, SEED)
+    product[39, 1] -= 1
+    assert not check_task([left, right], product, SEED)
