@@ -1,6 +1,5 @@
 """docs/seal.md: every attack has a test, and every test that is named is there."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -28,5 +27,6 @@ def test_every_attack_names_tests_that_are_there() -> None:
     assert len(found) >= 12
     assert [attack for attack, named in found.items() if not named] == []
     for ring, file, test in {one for named in found.values() for one in named}:
-        tree = ast.parse((ROOT / "tests" / ring / "seal" / file).read_text())
-        assert test in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}, f"{ring}/{file}::{test}"
+        # Not parsed: CPython 3.11 counts the depth of its trees for all threads together, and others compile meanwhile.
+        there = re.findall(r"^def (\w+)\(", (ROOT / "tests" / ring / "seal" / file).read_text(), re.MULTILINE)
+        assert test in there, f"{ring}/{file}::{test}"
