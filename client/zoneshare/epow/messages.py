@@ -171,4 +171,4 @@ Message: Any = (
     Refuse | Mine | Welcome | Work | Fetch | Piece | Done | Verified | Taken | Prove | Proven
     | Reveal | Revealed | Inquire | Inquired | Bring | Need | Accepted | Merged | Failed
 )  # fmt: skip
-EPOW = Language(Message, MAX_FRAME)
+EPOW = Language(Message, MAX_FRAME, canonical=False)

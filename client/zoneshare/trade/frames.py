@@ -27,7 +27,7 @@ class Frames(asyncio.BufferedProtocol):
         self._max_frame, self._made = max_frame, made
         self._usual = self._room = memoryview(bytearray(_ROOM))
         self._filled = 0
-        self._ready: deque[memoryview] = deque()
+        self._ready: deque[bytes | memoryview] = deque()
         self._waiting = 0
         self._paused = False
         self._failed: Exception | None = None
@@ -91,7 +91,7 @@ class Frames(asyncio.BufferedProtocol):
             self._wake.clear()
             await self._wake.wait()
 
-    def look(self) -> memoryview | None:
+    def look(self) -> bytes | memoryview | None:
         """The next frame, if one is here; it stays the next."""
         return self._ready[0] if self._ready else None
 
@@ -117,7 +117,7 @@ class Frames(asyncio.BufferedProtocol):
 
     def _put(self, frame: memoryview) -> None:
         # The usual room is used again at once; a large frame's is its own.
-        self._ready.append(memoryview(bytes(frame)) if self._room is self._usual else frame)
+        self._ready.append(bytes(frame) if self._room is self._usual else frame)
         self._waiting += len(frame)
         if not self._paused and self._waiting > _WAITING and self._failed is None:
             self._paused = True

@@ -13,7 +13,7 @@ from zoneshare.identity import Identity
 from zoneshare.trade.frames import Frames
 from zoneshare.trade.messages import Message, Refuse
 from zoneshare.trade.peers import Peer, PeerBook
-from zoneshare_protocols.codec import Record, decode_loosely, encode
+from zoneshare_protocols.codec import Record, decode, decode_loosely, encode
 from zoneshare_protocols.errors import (
     LedgerFailed,
     LimitExceeded,
@@ -37,10 +37,14 @@ M = TypeVar("M")
 
 
 class Language(NamedTuple):
-    """What is spoken on a connection: a union of records (Refuse among them), and bytes of one message at most."""
+    """What is spoken on a connection: a union of records (Refuse among them), and bytes of one message at most.
+
+    ``canonical``: only the one spelling of a message is taken; else any, for what carries matrices.
+    """
 
     messages: Any
     max_frame: int
+    canonical: bool = True
 
 
 TRADE = Language(Message, MAX_FRAME)
@@ -84,7 +88,7 @@ class Connection:
             return messages
         await self._wait(timeout)
         while (frame := self._frames.look()) is not None:
-            message = _message(self._language.messages, frame)
+            message = _message(self._language, frame)
             if isinstance(message, Refuse):
                 if messages:
                     break
@@ -217,8 +221,10 @@ def _peer(frames: Frames, book: PeerBook) -> Peer:
     return book.identify(certificate)
 
 
-def _message(messages: Any, frame: memoryview) -> Any:
+def _message(language: Language, frame: bytes | memoryview) -> Any:
     try:
-        return decode_loosely(messages, frame)
+        if language.canonical:
+            return decode(language.messages, bytes(frame))
+        return decode_loosely(language.messages, frame)
     except Malformed as cause:
         raise Malformed("a frame from the other device is not a message") from cause

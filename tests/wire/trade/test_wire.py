@@ -86,8 +86,13 @@ def frame(body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
+SPELLED_LONGER = b"\xdc\x00" + bytes([encode(ASK)[0] & 0x0F]) + encode(ASK)[1:]
+"""The same message, with two bytes for its number of fields."""
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"\xc1", b"hello", b"\x93\xa3ask", encode(ASK) + b"\x00", encode(["ask/1", b"short"])]
+    "body",
+    [b"", b"\xc1", b"hello", b"\x93\xa3ask", encode(ASK) + b"\x00", encode(["ask/1", b"short"]), SPELLED_LONGER],
 )
 def test_what_is_no_message(body: bytes) -> None:
     assert isinstance(asyncio.run(answer_to(frame(body))), Malformed)
@@ -273,9 +278,8 @@ def test_what_is_trusted_later() -> None:
     asyncio.run(play())
 
 
-def test_a_role_asks_anew_whom_it_trusts() -> None:
-    book = PeerBook([trust_in("zone-b", ("Org2MSP",))])
-    answers: list[LedgerUnavailable | Trust] = [LedgerUnavailable("away"), trust_in("zone-b", ("Org1MSP",))]
+def told_in_turn(answers: list[LedgerUnavailable | Trust]) -> Callable[[], tuple[Trust, ...]]:
+    """A ledger that answers so, one after the other."""
 
     def trusted() -> tuple[Trust, ...]:
         answer = answers.pop(0)
@@ -283,13 +287,20 @@ def test_a_role_asks_anew_whom_it_trusts() -> None:
             raise answer
         return (answer,)
 
+    return trusted
+
+
+def test_a_role_asks_anew_whom_it_trusts() -> None:
+    book = PeerBook([trust_in("zone-b", ("Org2MSP",))])
+    answers: list[LedgerUnavailable | Trust] = [LedgerUnavailable("away"), trust_in("zone-b", ("Org1MSP",))]
+
     class Turning(SystemClock):
         async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
             if not answers:
                 raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(renewing(book, trusted, Turning()))
+        asyncio.run(renewing(book, told_in_turn(answers), Turning()))
     certificate = x509.load_pem_x509_certificate(ALICE.certificate).public_bytes(Encoding.DER)
     assert book.identify(certificate).zones == {"zone-b"}
 
@@ -300,12 +311,6 @@ def test_a_listener_waits_for_its_ledger_and_asks_it_anew() -> None:
     answers += [trust_in("zone-b", ("Org2MSP",)), trust_in("zone-b", ("Org1MSP", "Org2MSP"))]
     minute, renewed = asyncio.Event(), asyncio.Event()
 
-    def trusted() -> tuple[Trust, ...]:
-        answer = answers.pop(0)
-        if isinstance(answer, LedgerUnavailable):
-            raise answer
-        return (answer,)
-
     class Turning(SystemClock):
         async def wait(self, span_ms: int, event: asyncio.Event | None = None) -> None:
             if span_ms == RENEWED_MS:
@@ -315,7 +320,7 @@ def test_a_listener_waits_for_its_ledger_and_asks_it_anew() -> None:
                 minute.clear()
 
     async def play() -> None:
-        listener = Listener(own(BOB), trusted, Turning())
+        listener = Listener(own(BOB), told_in_turn(answers), Turning())
         port = await listener.start("127.0.0.1", 0, never)
         await shut_out(port, ALICE)
         minute.set()
