@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -79,7 +80,7 @@ def set_up(network: Path, folder: Path, keys: Path | None) -> SealZone:
             zone = allow_proof_keys(admins, [key.record for key in chosen])
         claims = Party(device.identity, device.ledger()).claims
         for key in chosen:
-            if found(lambda hash=key.hash: claims.key(hash)) is None:  # type: ignore[misc]
+            if found(partial(claims.key, key.hash)) is None:
                 claims.bring_key(key.verifying)
     return zone
 

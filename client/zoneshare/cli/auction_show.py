@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def bids(folder: Path) -> list[dict[str, Any]]:
     with party(folder) as me:
         rows = []
         for one in me.auctions.auctions():
-            record = found(lambda id=one.id: me.auctions.bidder(id, me.account))  # type: ignore[misc]
+            record = found(partial(me.auctions.bidder, one.id, me.account))
             if record is None:
                 continue
             won = [winner for winner in me.auctions.winners(one.id) if winner.bidder == me.account]

@@ -5,6 +5,7 @@ One auction at a time takes bids; those before are still seen to their end.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -127,7 +128,7 @@ class Auctioneer(Role):
         await self._journal.commit([self.entry(replace(held, closed=True))])
         claims = self._party.claims
         winners = await self.ask(lambda: list(self._party.auctions.winners(id)))
-        claimed = [await self.ask(lambda seat=one.seat: claims.claimed(id, seat)) for one in winners]  # type: ignore[misc]
+        claimed = [await self.ask(partial(claims.claimed, id, one.seat)) for one in winners]
         return Settled(closed, sum(one.paid for one in claimed if one is not None))
 
     # What the ledger shows.

@@ -1,6 +1,7 @@
 """What a drone writes on the ledger, from the notice to the commit; each step again does nothing more."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from zoneshare.seal.entries import Held
@@ -92,7 +93,7 @@ class Deciding:
         """Sealed bids whose makers have put them on the ledger."""
         auctions = self._party.auctions
         entries = auctions.ready(id).bid_set.entries
-        sealed = [found(lambda bidder=entry.bidder: auctions.sealed(id, bidder)) for entry in entries]  # type: ignore[misc]
+        sealed = [found(partial(auctions.sealed, id, entry.bidder)) for entry in entries]
         return [one for one in sealed if one is not None]
 
     async def commit(self, present: Auction, held: Held) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -144,7 +145,7 @@ class Exchange:
         """Every winner has, so the auction can be closed."""
         claims = self._party.claims
         for winner in self.winners.values():
-            if await self._role.ask(lambda seat=winner.seat: claims.claimed(self.id, seat)) is None:  # type: ignore[misc]
+            if await self._role.ask(partial(claims.claimed, self.id, winner.seat)) is None:
                 return False
         return True
 
