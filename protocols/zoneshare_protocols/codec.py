@@ -38,7 +38,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 R = TypeVar("R")
 
 _encoder = msgspec.msgpack.Encoder()
-
+_LARGE = 1 << 16
+"""Bytes from which on a field is encoded apart; from there on MessagePack's lengths take four bytes."""
 
 _decoders: dict[Hashable, msgspec.msgpack.Decoder[Any]] = {}
 _making = threading.Lock()
@@ -57,6 +58,17 @@ def _decoder(kind: Hashable) -> msgspec.msgpack.Decoder[Any]:
 def encode(value: Any) -> bytes:
     """Canonical bytes of a record, or of plain values (integers, text, bytes, lists of them)."""
     return _encoder.encode(value)
+
+
+def encode_parts(record: Record) -> tuple[bytes, memoryview]:
+    """As :func:`encode`, in two parts: a large memoryview in the last field is the second, not copied."""
+    last = record.__struct_fields__[-1] if record.__struct_fields__ else ""
+    large = getattr(record, last, None)
+    if not isinstance(large, memoryview) or not _LARGE <= large.nbytes < 1 << 32:
+        return encode(record), memoryview(b"")
+    head = encode(msgspec.structs.replace(record, **{last: b""}))
+    # MessagePack's "bin 32" and the length, instead of the "bin 8" of the empty field.
+    return head[:-2] + b"\xc6" + large.nbytes.to_bytes(4, "big"), large
 
 
 def decode(kind: type[R], data: bytes) -> R:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoneshare_protocols.codec import MAX_AMOUNT, Amount, Record, decode, digest, encode
+from zoneshare_protocols.codec import MAX_AMOUNT, Amount, Record, decode, digest, encode, encode_parts
 from zoneshare_protocols.errors import Malformed
 
 
@@ -21,6 +21,21 @@ class Coin(Record, frozen=True, tag="test/coin/1"):
 class Note(Record, frozen=True, tag="test/note/1"):
     amount: Amount
     owner: bytes
+
+
+class Load(Record, frozen=True, tag="test/load/1"):
+    owner: bytes
+    cells: memoryview
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536, 65_537, 3_000_000])
+def test_two_parts_are_the_canonical_bytes_and_the_second_is_not_copied(size: int) -> None:
+    cells = bytes(size)
+    first, rest = encode_parts(Load(b"a", memoryview(cells)))
+    assert first + bytes(rest) == encode(Load(b"a", memoryview(cells)))
+    assert len(rest) == (size if size >= 65_536 else 0)
+    assert not rest or rest.obj is cells
+    assert encode_parts(Coin(1, bytes(100_000))) == (encode(Coin(1, bytes(100_000))), memoryview(b""))
 
 
 @given(st.integers(0, MAX_AMOUNT), st.binary(max_size=64))

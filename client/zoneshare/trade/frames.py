@@ -1,17 +1,22 @@
 """Frames on an asyncio transport: four bytes of length, then that many bytes.
 
-A large frame is read straight into memory of its own size, so that its bytes are not copied again on their way here.
+A large frame is read straight into memory of its own size, so that its bytes are not copied again on their way here;
+it is written a little at a time, so that what one layer has made is still in the cache when the next one takes it.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from zoneshare_protocols.errors import LimitExceeded
 
 HEAD = 4
 _LARGE = 1 << 15
 """A frame from this size on is neither joined with others to be sent, nor read together with others."""
+_AT_ONCE = 1 << 17
+"""Bytes of a large frame that are written at once."""
 _ROOM = 1 << 16
 """Bytes read at once."""
 _WAITING = 1 << 18
@@ -34,6 +39,7 @@ class Frames(asyncio.BufferedProtocol):
         self._wake = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._sending = asyncio.Lock()
         self.closed = asyncio.Event()
 
     # What asyncio calls.
@@ -102,16 +108,33 @@ class Frames(asyncio.BufferedProtocol):
             self._paused = False
             self.transport.resume_reading()
 
-    async def send(self, bodies: Iterable[bytes]) -> None:
-        """Raises OSError when the transport is gone."""
-        parts = [part for body in bodies for part in (len(body).to_bytes(HEAD, "big"), body)]
-        if len(parts) != 2 or len(parts[1]) < _LARGE:
-            parts = [b"".join(parts)]
-        if self.closed.is_set():
-            raise ConnectionResetError("the connection is closed")
-        for part in parts:
-            self.transport.write(part)
-        await self._writable.wait()
+    async def send(self, bodies: Iterable[tuple[bytes, memoryview]]) -> None:
+        """Each body in two parts. Raises OSError when the transport is gone; who ends it in a large frame ends that."""
+        async with self._sending:
+            small: list[bytes | memoryview] = []
+            for first, rest in bodies:
+                small.append((len(first) + len(rest)).to_bytes(HEAD, "big"))
+                for part in (first, rest):
+                    if len(part) < _LARGE:
+                        small.append(part)
+                        continue
+                    await self._write(b"".join(small))
+                    await self._write(part)
+                    small.clear()
+            await self._write(b"".join(small))
+
+    async def _write(self, part: bytes | memoryview) -> None:
+        view = memoryview(part)
+        for start in range(0, len(view), _AT_ONCE):
+            if self.closed.is_set():
+                raise ConnectionResetError("the connection is closed")
+            self.transport.write(view[start : start + _AT_ONCE])
+            try:
+                await self._writable.wait()
+            except asyncio.CancelledError:
+                # Nothing that came after half a frame would be understood.
+                self.transport.abort()
+                raise
         if self.closed.is_set():
             raise ConnectionResetError("the connection was lost")
 
@@ -129,7 +152,7 @@ class Frames(asyncio.BufferedProtocol):
         rest = bytes(self._room[taken : self._filled])
         begun = HEAD + int.from_bytes(rest[:HEAD], "big") if len(rest) >= HEAD else 0
         if self._room is self._usual and begun > _LARGE:
-            self._room = memoryview(bytearray(begun))
+            self._room = np.empty(begun, np.uint8).data
         elif taken:
             self._room = self._usual
         else:

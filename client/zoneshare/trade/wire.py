@@ -13,7 +13,7 @@ from zoneshare.identity import Identity
 from zoneshare.trade.frames import Frames
 from zoneshare.trade.messages import Message, Refuse
 from zoneshare.trade.peers import Peer, PeerBook
-from zoneshare_protocols.codec import Record, decode, decode_loosely, encode
+from zoneshare_protocols.codec import Record, decode, decode_loosely, encode_parts
 from zoneshare_protocols.errors import (
     LedgerFailed,
     LimitExceeded,
@@ -68,10 +68,10 @@ class Connection:
 
     async def send(self, *messages: Record) -> None:
         """Raises PeerGone."""
-        bodies = [encode(message) for message in messages]
-        for body in bodies:
-            if len(body) > self._language.max_frame:
-                raise LimitExceeded("a message is too long to send", value=len(body), limit=self._language.max_frame)
+        bodies = [encode_parts(message) for message in messages]
+        for size in (len(first) + len(rest) for first, rest in bodies):
+            if size > self._language.max_frame:
+                raise LimitExceeded("a message is too long to send", value=size, limit=self._language.max_frame)
         try:
             async with asyncio.timeout(self._timeout):
                 await self._frames.send(bodies)

@@ -11,7 +11,9 @@ from zoneshare.trade.frames import HEAD, Frames
 from zoneshare_protocols.errors import LimitExceeded
 
 MAX = 300_000
-SIZES = st.lists(st.one_of(st.integers(0, 200), st.sampled_from([32_767, 32_768, 65_532, 65_533, 200_000])), max_size=8)
+NOTHING = memoryview(b"")
+SIZE = st.one_of(st.integers(0, 200), st.sampled_from([32_767, 32_768, 65_532, 65_533, 200_000]))
+SIZES = st.lists(SIZE, max_size=8)
 
 
 class Line(asyncio.Transport):
@@ -20,6 +22,14 @@ class Line(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.reads = True
+        self.written = bytearray()
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def abort(self) -> None:
+        self.aborted = True
 
     def pause_reading(self) -> None:
         assert self.reads
@@ -122,6 +132,56 @@ def test_who_waits_wakes_when_the_line_is_lost() -> None:
         with pytest.raises(ConnectionResetError):
             await waiting
         with pytest.raises(ConnectionResetError):
-            await frames.send([b"too late"])
+            await frames.send([(b"too late", NOTHING)])
+
+    asyncio.run(story())
+
+
+@given(bodies=st.lists(st.tuples(SIZE, SIZE), max_size=4))
+def test_what_is_sent_is_what_comes_out(bodies: list[tuple[int, int]]) -> None:
+    parts = [(b"a" * first, memoryview(b"b" * rest)) for first, rest in bodies]
+
+    async def story() -> bytes:
+        frames, line = made()
+        await frames.send(parts)
+        return bytes(line.written)
+
+    assert asyncio.run(story()) == framed([first + bytes(rest) for first, rest in parts])
+
+
+def test_a_frame_is_whole_however_many_send_at_once() -> None:
+    bodies = [bytes([number]) * 400_000 for number in range(3)]
+
+    async def story() -> bytes:
+        frames, line = made()
+
+        async def slow() -> None:
+            while sending:
+                frames.pause_writing()
+                await asyncio.sleep(0)
+                frames.resume_writing()
+                await asyncio.sleep(0)
+
+        sending = [asyncio.ensure_future(frames.send([(b"", memoryview(body))])) for body in bodies]
+        pauses = asyncio.ensure_future(slow())
+        await asyncio.gather(*sending)
+        sending.clear()
+        await pauses
+        return bytes(line.written)
+
+    assert asyncio.run(story()) == framed(bodies)
+
+
+def test_a_frame_that_is_given_up_half_way_ends_the_line() -> None:
+    async def story() -> None:
+        frames, line = made()
+        frames.pause_writing()
+        sending = asyncio.ensure_future(frames.send([(b"x" * 400_000, NOTHING)]))
+        await asyncio.sleep(0)
+        assert 0 < len(line.written) < 400_000
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert line.aborted
 
     asyncio.run(story())
