@@ -25,7 +25,7 @@ from zoneshare_protocols.errors import RuleBroken
 
 DEPTH = 4
 """Runs that a miner has at hand, so that it never waits for the next."""
-PLOT = 36
+PLOT = 64
 """Runs that are drawn together, for one miner: neighbours, so that a block is sent to few miners."""
 Key = tuple[bytes, int, int]
 """(task, sub-task, run)"""

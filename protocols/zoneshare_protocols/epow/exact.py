@@ -21,6 +21,8 @@ MAX_BASIC_SIZE = 1024
 """Largest basic size b: the float32 product of int8 blocks is exact up to here."""
 MAX_ELEMENTS = 1 << 28
 """Cells of one matrix, at most."""
+MAX_INT8_ELEMENTS = 1 << 30
+"""The same for one whose values all fit 8 bits."""
 INT64_MAX = 2**63 - 1
 _RADIX_BITS = 8
 _FLOAT32_EXACT = 2**24
@@ -62,8 +64,7 @@ def as_integers(matrix: NDArray[Any]) -> Int8 | Int64:
     """
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise Malformed("not a matrix with at least one row and one column", shape=str(matrix.shape))
-    if matrix.size > MAX_ELEMENTS:
-        raise LimitExceeded("the matrix has too many cells", value=matrix.size, limit=MAX_ELEMENTS)
+    check_size(*matrix.shape, int8=matrix.dtype == np.int8)
     if matrix.dtype.kind == "f":
         if not np.isfinite(matrix).all():
             raise Malformed("the matrix has values that are NaN or infinite")
@@ -79,6 +80,13 @@ def as_integers(matrix: NDArray[Any]) -> Int8 | Int64:
     if largest <= 128 and int(matrix.max()) <= 127:
         return np.ascontiguousarray(matrix, dtype=np.int8)
     return np.ascontiguousarray(matrix, dtype=np.int64)
+
+
+def check_size(rows: int, columns: int, *, int8: bool) -> None:
+    """Raises LimitExceeded for a matrix with too many cells."""
+    limit = MAX_INT8_ELEMENTS if int8 else MAX_ELEMENTS
+    if rows * columns > limit:
+        raise LimitExceeded("the matrix has too many cells", value=rows * columns, limit=limit)
 
 
 def magnitude(matrix: NDArray[Any]) -> int:

@@ -15,7 +15,9 @@ from zoneshare_protocols.errors import NotFound
 
 Side = Annotated[int, msgspec.Meta(ge=1, le=1 << 28)]
 Limbs = Annotated[int, msgspec.Meta(ge=1, le=9)]
-BAND = 4
+_BAND = 8
+_AT_HAND = 192 << 20
+"""Bytes of int8 blocks that a miner is taken to have room for: three quarters of those of its usual memory."""
 BasicSize = Annotated[int, msgspec.Meta(ge=2, le=MAX_BASIC_SIZE)]
 
 
@@ -103,20 +105,25 @@ class Layout(Record, frozen=True, tag="zoneshare/epow-layout/1"):
         count = min(sum_limit(self.basic), self.inner_blocks - inner)
         return Run(index, cell * self.inner_blocks + inner, count, row, column, inner, left_limb, right_limb)
 
+    @property
+    def band(self) -> int:
+        """Rows of result blocks of which a miner is to keep all blocks at once, with those of a column: 1 to 8."""
+        side = min(self.inner_blocks, sum_limit(self.basic)) * self.basic**2
+        return max(1, min(_BAND, _AT_HAND // side - 1, self.row_blocks))
+
     def run_at(self, place: int) -> Run:
         """The run at a place in the order in which runs are handed out: neighbours share rows and columns of blocks.
 
-        Down BAND rows of result blocks, then the next column, so that n runs need about 2 * sqrt(n) rows and columns.
-        Raises NotFound.
+        Down a band of rows of result blocks, then the next column. Raises NotFound.
         """
         if not 0 <= place < self.runs:
             raise NotFound("no such run", run=place, runs=self.runs)
         each = self.left_limbs * self.right_limbs * self.segments
-        band, rest = divmod(place, BAND * self.column_blocks * each)
-        height = min(BAND, self.row_blocks - band * BAND)
+        band, rest = divmod(place, self.band * self.column_blocks * each)
+        height = min(self.band, self.row_blocks - band * self.band)
         column, rest = divmod(rest, height * each)
         down, part = divmod(rest, each)
-        return self.run(((band * BAND + down) * self.column_blocks + column) * each + part)
+        return self.run(((band * self.band + down) * self.column_blocks + column) * each + part)
 
     def run_of(self, nsub: int) -> int:
         """The index of the run that an nsub-task belongs to. Raises NotFound."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from zoneshare_protocols.epow.exact import INT64_MAX, as_integers, limb_count, limbs_for
+from zoneshare_protocols.epow.exact import INT64_MAX, as_integers, check_size, limb_count, limbs_for
 from zoneshare_protocols.epow.hashing import keyed, matrix_hash
 from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.operands import SubTask
@@ -21,19 +21,25 @@ def describe(matrix: NDArray[Any]) -> MatrixInfo:
 
 
 def check_chain(matrices: Sequence[MatrixInfo]) -> None:
-    """Raises Malformed when there are fewer than two matrices or neighbours do not conform."""
+    """Raises Malformed when there are fewer than two matrices or neighbours do not conform.
+
+    Raises LimitExceeded when one of them, or a sub-task's result, has too many cells.
+    """
     if len(matrices) < 2:
         raise Malformed("a task is the product of at least two matrices", matrices=len(matrices))
+    for matrix in matrices:
+        check_size(matrix.rows, matrix.columns, int8=matrix.limbs == 1)
     for index, (left, right) in enumerate(pairwise(matrices)):
         if left.columns != right.rows:
             raise Malformed("the matrices do not conform", sub_task=index, left=left.columns, right=right.rows)
+        check_size(matrices[0].rows, right.columns, int8=False)
 
 
 def worst_case(task: Task) -> list[Layout]:
     """Each sub-task's largest possible layout, from the shapes and limbs alone: what the escrow has to cover.
 
     A result's values are known only when it is there; the limbs it really needs may be fewer, never more.
-    Raises Malformed as :func:`check_chain` does.
+    Raises Malformed and LimitExceeded as :func:`check_chain` does.
     """
     check_chain(task.matrices)
     first = task.matrices[0]

@@ -105,7 +105,8 @@ def test_numpy_wrap_around_in_limb_sums_unwraps() -> None:
         (np.array([[2**63]], dtype=np.uint64), LimitExceeded),
         (np.array([[-(2**63)]], dtype=np.int64), LimitExceeded),
         (np.array([[1e300]]), LimitExceeded),
-        (np.broadcast_to(np.int8(1), (2**15, 2**14)), LimitExceeded),
+        (np.broadcast_to(np.int8(1), (2**15, 2**15 + 1)), LimitExceeded),
+        (np.broadcast_to(np.int16(1), (2**14, 2**14 + 1)), LimitExceeded),
     ],
 )
 def test_bad_matrices_are_refused(matrix: np.ndarray, error: type[Exception]) -> None:

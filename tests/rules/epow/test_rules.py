@@ -25,7 +25,7 @@ from zoneshare_protocols.epow.difficulty import (
     target,
 )
 from zoneshare_protocols.epow.exact import as_integers
-from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, MiningRules, Mode, Task, Tip
+from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, MatrixInfo, MiningRules, Mode, Task, Tip
 from zoneshare_protocols.epow.rewards import adjust_fee, block_reward, fee_floor, penalty_floor, share
 from zoneshare_protocols.errors import BadAmount, DataCorrupt, LimitExceeded, Malformed, Misuse, NotAllowed
 
@@ -239,6 +239,11 @@ def test_bad_tasks_are_refused() -> None:
         plan.escrow(a_task(np.ones((2, 3)), np.ones((2, 3))))
     with pytest.raises(Malformed, match="at least two"):
         plan.check_chain([plan.describe(np.ones((2, 3)))])
+    for shapes in (((2**14, 2), (2, 2**14 + 1)), ((2**14, 2), (2, 2), (2, 2**14 + 1)), ((2**5, 2**26), (2**26, 2))):
+        with pytest.raises(LimitExceeded, match="too many cells"):
+            plan.check_chain([MatrixInfo(*shape, 1, bytes(32)) for shape in shapes])
+    for limbs, side in ((1, 2**4), (2, 2**2)):
+        plan.check_chain([MatrixInfo(side, 2**26, limbs, bytes(32)), MatrixInfo(2**26, side, limbs, bytes(32))])
     good = a_task(np.ones((2, 3)), np.ones((3, 2)))
     with pytest.raises(DataCorrupt):
         plan.sub_task(good, 0, np.ones((2, 3)), np.zeros((3, 2)), SEED)

@@ -20,7 +20,7 @@ from zoneshare.epow.source import TaskFailed
 from zoneshare.trade.wire import PeerGone, connect
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int32, product
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
 from zoneshare_protocols.epow.ledger import TaskStatus
 from zoneshare_protocols.epow.records import RunResult
 from zoneshare_protocols.errors import FakeResult, LimitExceeded, Malformed, ZoneshareError
@@ -110,7 +110,7 @@ def test_a_result_copied_from_another_is_taken_from_nobody(tmp_path: Path) -> No
             await line.receive(Welcome)
             for copied in (seen[0].assignment, replace(seen[0].assignment, miner=bob.account)):
                 result = replace(seen[0].result, assignment=digest(copied))
-                await line.send(Done(copied, result, seen[0].sum.tobytes()))
+                await line.send(Done(copied, result, matrix_bytes(seen[0].sum)))
                 taken = await line.receive(Taken)
                 assert "not yours" in taken.why
             # The claim is on the ledger with the next batch of steps only.
@@ -181,9 +181,10 @@ def test_a_lying_coordinator_is_found_by_the_source_and_fined(tmp_path: Path, mo
         (np.array([["x"]]), B[:1], Malformed),
         (np.array([[2**64]], dtype=object), B[:1], Malformed),
         (np.array([[2**63]], dtype=np.uint64), B[:1], LimitExceeded),
-        (np.broadcast_to(np.int8(1), (1 << 15, 1 << 15)), B[:1], LimitExceeded),
+        (np.broadcast_to(np.int8(1), (1 << 15, 1 + (1 << 15))), B[:1], LimitExceeded),
+        (np.ones((1 << 15, 1), np.int8), np.ones((1, 1 << 15), np.int8), LimitExceeded),
     ],
-    ids=["shapes", "nan", "fraction", "empty", "vector", "text", "objects", "range", "huge"],
+    ids=["shapes", "nan", "fraction", "empty", "vector", "text", "objects", "range", "huge", "huge result"],
 )
 def test_bad_matrices_are_refused_before_anything_is_offered(
     tmp_path: Path, left: Any, right: Any, error: type[ZoneshareError]
