@@ -21,7 +21,7 @@ from zoneshare_benchmarks.epow_system import Site, site
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int8, Int32
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
 from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.errors import LedgerFailed
@@ -105,13 +105,13 @@ class Feeder:
             case Reveal():
                 sampled = self._sent[message.assignment]
                 result = self._known.result(sampled.run, message.nsub - sampled.first)
-                await line.send(Revealed(message.assignment, result.tobytes()))
+                await line.send(Revealed(message.assignment, matrix_bytes(result)))
         while self._runs and not self._runs[0][1]:
             assignment = self._runs.pop(0)[0].assignment
             hashes, total = await asyncio.to_thread(self._known.work, assignment.run)
             self._sent[digest(assignment)] = assignment
             await line.send(
-                Done(assignment, RunResult(digest(assignment), hashes, matrix_hash(total)), total.tobytes())
+                Done(assignment, RunResult(digest(assignment), hashes, matrix_hash(total)), matrix_bytes(total))
             )
 
 

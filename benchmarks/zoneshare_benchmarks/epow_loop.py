@@ -1,20 +1,20 @@
 """What the figures of E-PoW's processes stand against: a miner's loop by itself, on memory that is there."""
 
 import time
-from statistics import median
+from statistics import fmean
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from zoneshare_protocols.epow.work import Worker
+from zoneshare_protocols.epow.work import Worker, large
 
 
 def loop_seconds(basic: int, loops: int = 16) -> tuple[float, float]:
-    """Processor seconds of a miner's bare loop (product, cast, hash, sum), and of its product."""
-    rng = np.random.default_rng(2)
-    left, right = rng.integers(-127, 128, (2, basic, basic), dtype=np.int8)
+    """Processor seconds of a miner's bare loop (product, cast, hash, sum), and of its product; blocks in float32."""
+    left, right = large(2, basic, np.float32)
+    left[:], right[:] = np.random.default_rng(2).integers(-127, 128, (2, basic, basic))
     products = []
 
     def matmul(a: NDArray[np.float32], b: NDArray[np.float32], out: NDArray[np.float32]) -> None:
@@ -32,7 +32,7 @@ def loop_seconds(basic: int, loops: int = 16) -> tuple[float, float]:
         began = time.thread_time()
         worker.run([(left, right)] * loops, drawn)
         spent = time.thread_time() - began
-    return spent / loops, median(products)
+    return spent / loops, fmean(products)
 
 
 def touch(size: int) -> None:

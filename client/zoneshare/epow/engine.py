@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from zoneshare.epow.messages import Run
 from zoneshare.epow.store import BlockStore
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, final, target
-from zoneshare_protocols.epow.draw import draw, involved_draw, involved_header
+from zoneshare_protocols.epow.draw import Draws, draw, involved_header
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash
 from zoneshare_protocols.epow.records import Assignment, BlockHeader, LspField, RunResult, Tip
@@ -103,6 +104,7 @@ class Engine:
         self._tip: Tip | None = None
         self._scale = SCALE_ONE
         self._nonce = 0
+        self._drawn_at: Tip | None = None
         self._spent = self._spent_cpu = self._cpu_before = 0.0
         self._over = False
         self._change = threading.Condition()
@@ -193,11 +195,10 @@ class Engine:
         if not self.meter.first:
             self.meter.first, self._cpu_before = time.perf_counter(), time.process_time()
 
-        def drawn(position: int, result_hash: bytes, _: Int32) -> None:
-            self._draw(run, position, result_hash)
-
+        self._drawn_at = self._tip
         pairs = zip(run.left, run.right, strict=True)
-        done = self._worker.run(((self.blocks.wide(left), self.blocks.wide(right)) for left, right in pairs), drawn)
+        blocks = ((self.blocks.wide(left), self.blocks.wide(right)) for left, right in pairs)
+        done = self._worker.run(blocks, partial(self._drawn, run))
         self.meter.product += self._spent - product_before
         self.meter.product_cpu += self._spent_cpu - cpu_before
         self.meter.nsubs += run.assignment.count
@@ -213,17 +214,27 @@ class Engine:
             result = RunResult(digest(assignment), done.hashes, matrix_hash(done.total))
             self._told(Finished(assignment, result, done.total, run))
 
-    def _draw(self, run: Run, position: int, result_hash: bytes) -> None:
+    def _drawn(self, run: Run, first: int, results: list[bytes]) -> None:
+        """Make the draws of results that have come, but for those of an older tip."""
         tip, assignment = self._tip, self._current.get(_key(run.assignment), run.assignment)
+        if tip is not self._drawn_at:
+            # Some of these were made before it.
+            self._drawn_at = tip
+            return
         if tip is None or assignment.tip != tip.hash:
             return
+        wins, draws = target(final(tip.difficulty, self._scale)), Draws(tip.hash, self._miner)
+        for position, result in enumerate(results, first):
+            if draws.draw(run.left[position], run.right[position], result) < wins:
+                self._won(run, position, result, tip, assignment)
+
+    def _won(self, run: Run, position: int, result: bytes, tip: Tip, assignment: Assignment) -> None:
         left, right = run.left[position], run.right[position]
-        made = (nsub_hash(left, right), result_hash)
-        if involved_draw(tip.hash, self._miner, made) < target(final(tip.difficulty, self._scale)):
-            lsp = LspField(assignment.task, assignment.sub_task, assignment.first + position, *made)
-            header = involved_header(tip.height + 1, tip.hash, self._miner, lsp)
-            cells = [self.blocks.small(hash).tobytes() for hash in (left, right)]
-            self._told(Won(header, assignment, *cells))
+        lsp = LspField(
+            assignment.task, assignment.sub_task, assignment.first + position, nsub_hash(left, right), result
+        )
+        header = involved_header(tip.height + 1, tip.hash, self._miner, lsp)
+        self._told(Won(header, assignment, *(self.blocks.small(hash).tobytes() for hash in (left, right))))
 
     def _free(self, tip: Tip) -> None:
         header = self._worker.free(tip.height + 1, tip.hash, self._miner, self._nonce)

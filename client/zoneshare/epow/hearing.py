@@ -28,6 +28,7 @@ from zoneshare.epow.session import Session
 from zoneshare.trade.wire import Connection
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.blocks import check_commitment
+from zoneshare_protocols.epow.hashing import matrix_bytes
 from zoneshare_protocols.epow.records import Assignment
 from zoneshare_protocols.errors import FakeResult, Malformed
 
@@ -132,10 +133,10 @@ class Hearing:
             return False
         return True
 
-    def _cells(self, hash: bytes) -> bytes | None:
+    def _cells(self, hash: bytes) -> memoryview | None:
         """A block's cells, for a miner that lacks it."""
         for job in self._desk.jobs.values():
             block = job.block(hash)
             if block is not None:
-                return block.tobytes()
+                return matrix_bytes(block)
         return None

@@ -165,7 +165,7 @@ def run_done(assignment: Assignment, result: bytes) -> RunDone:
     return RunDone(assignment.task, assignment.sub_task, assignment.run, assignment.count, assignment.miner, result)
 
 
-def total_of(cells: bytes, basic: int) -> Int32 | None:
+def total_of(cells: memoryview, basic: int) -> Int32 | None:
     """A sum's cells as int32, or None for another size."""
     if len(cells) != basic * basic * 4:
         return None

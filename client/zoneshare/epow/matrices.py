@@ -37,8 +37,8 @@ class Buffer:
     """Puts pieces together, in order."""
 
     def __init__(self, hash: bytes, size: int) -> None:
-        self._expected = Expected(hash, size)
-        self._cells = bytearray(size)
+        self._expected, self._size = Expected(hash, size), size
+        self._cells: bytearray | memoryview = bytearray()
 
     @property
     def complete(self) -> bool:
@@ -46,7 +46,13 @@ class Buffer:
 
     def add(self, piece: Piece) -> None:
         """Raises Malformed as :meth:`Expected.take`."""
-        self._cells[self._expected.take(piece)] = piece.cells
+        place = self._expected.take(piece)
+        if self.complete and place.start == 0:
+            self._cells = piece.cells
+            return
+        if not self._cells:
+            self._cells = bytearray(self._size)
+        self._cells[place] = piece.cells
 
     def cells(self, kind: str) -> NDArray[Any]:
         return np.frombuffer(self._cells, kind)
@@ -55,7 +61,7 @@ class Buffer:
 def pieces_of(hash: bytes, cells: memoryview) -> Iterator[Piece]:
     """The cells in pieces of a MiB."""
     for offset in range(0, len(cells), PIECE):
-        yield Piece(hash, offset, len(cells), bytes(cells[offset : offset + PIECE]))
+        yield Piece(hash, offset, len(cells), cells[offset : offset + PIECE])
 
 
 def matrix_pieces(matrix: Int8 | Int64) -> Iterator[Piece]:

@@ -42,7 +42,8 @@ PIECE = 1 << 20
 """Bytes of a matrix in one frame, at most."""
 MAX_FRAME = 8 << 20
 """The largest sum (1,024 x 1,024 int32) and its commitment fit."""
-Cells = Annotated[bytes, msgspec.Meta(max_length=MAX_FRAME)]
+Cells = Annotated[memoryview, msgspec.Meta(max_length=MAX_FRAME)]
+"""Of a message that was received: where it was received, and not copied."""
 Hashes = Annotated[tuple[Digest, ...], msgspec.Meta(max_length=1 << 16)]
 
 

@@ -246,7 +246,7 @@ class Miner:
             raise NotAllowed("the nsub-task is not in the run", nsub_task=asked.nsub)
         blocks = (self._engine.blocks.small(side[position]) for side in (finished.run.left, finished.run.right))
         result = await asyncio.to_thread(multiply, *blocks)
-        await self._send(Revealed(asked.assignment, bytes(matrix_bytes(result))))
+        await self._send(Revealed(asked.assignment, matrix_bytes(result)))
 
     async def _work(self, work: Work) -> None:
         self._new_tip(work.tip)
@@ -329,4 +329,4 @@ def _carried(run: Run, assignment: Assignment) -> Run:
 
 
 def _done(finished: Finished) -> Done:
-    return Done(finished.assignment, finished.result, finished.sum.tobytes())
+    return Done(finished.assignment, finished.result, matrix_bytes(finished.sum))

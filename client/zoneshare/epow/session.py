@@ -22,7 +22,7 @@ Hears = Callable[["Session", Any], Awaitable[None]]
 class Session:
     """Put messages, or the hash of a block to be sent."""
 
-    def __init__(self, connection: Connection, cells: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, connection: Connection, cells: Callable[[bytes], memoryview | None]) -> None:
         self.connection = connection
         self.seat: Seat | None = None
         self.asked: dict[bytes, tuple[Assignment, RunResult, Int32, int]] = {}

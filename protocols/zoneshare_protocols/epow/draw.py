@@ -7,9 +7,12 @@ only way to another draw is another product. A task-free loop is a product too, 
 """
 
 from zoneshare_protocols.epow.exact import Int8, Int32, multiply
-from zoneshare_protocols.epow.hashing import keyed, matrix_hash, nsub_hash, random_int8
+from zoneshare_protocols.epow.hashing import NSUB, framed, keyed, keyed_hasher, matrix_hash, nsub_hash, random_int8
 from zoneshare_protocols.epow.records import BlockHeader, FreeLoop, LspField
 
+_NONCE, _DRAW = "zoneshare/epow-nonce/1", "zoneshare/epow-draw/1"
+_8, _32 = framed(bytes(8))[:4], framed(bytes(32))[:4]
+"""What stands before a part of so many bytes."""
 _NONCE_MASK = 2**63 - 1
 
 
@@ -24,18 +27,34 @@ def draw(header: BlockHeader) -> int:
     return _draw(header.previous, header.miner, header.nonce, task, header.work.result_hash)
 
 
-def involved_draw(previous: bytes, miner: str, lsp: tuple[bytes, bytes]) -> int:
-    """The draw of ``involved_header``, without making it. ``lsp``: the LSP field's nsub_hash and result_hash."""
-    return _draw(previous, miner, _nonce(previous, miner, *lsp), *lsp)
+class Draws:
+    """The draws of a miner's task-involved loops at one tip: as ``draw(involved_header(...))``, without the records."""
+
+    def __init__(self, previous: bytes, miner: str) -> None:
+        self._nsub = keyed_hasher(NSUB)
+        self._nonce = keyed_hasher(_NONCE, previous, miner.encode())
+        self._draw = keyed_hasher(_DRAW, previous, miner.encode())
+
+    def draw(self, left: bytes, right: bytes, result: bytes) -> int:
+        """From the hashes (32 bytes each) of an nsub-task's two blocks and of its result."""
+        hasher = self._nsub.copy()
+        hasher.update(_32 + left + _32 + right)
+        made = _32 + hasher.digest() + _32 + result
+        hasher = self._nonce.copy()
+        hasher.update(made)
+        nonce = int.from_bytes(hasher.digest(8), "big") & _NONCE_MASK
+        hasher = self._draw.copy()
+        hasher.update(_8 + nonce.to_bytes(8, "big") + made)
+        return int.from_bytes(hasher.digest(), "big")
 
 
 def _nonce(previous: bytes, miner: str, task: bytes, result: bytes) -> int:
-    made = keyed("zoneshare/epow-nonce/1", previous, miner.encode(), task, result)
+    made = keyed(_NONCE, previous, miner.encode(), task, result)
     return int.from_bytes(made[:8], "big") & _NONCE_MASK
 
 
 def _draw(previous: bytes, miner: str, nonce: int, task: bytes, result: bytes) -> int:
-    made = keyed("zoneshare/epow-draw/1", previous, miner.encode(), nonce.to_bytes(8, "big"), task, result)
+    made = keyed(_DRAW, previous, miner.encode(), nonce.to_bytes(8, "big"), task, result)
     return int.from_bytes(made, "big")
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from zoneshare_protocols.epow.exact import Int8
 from zoneshare_protocols.errors import Malformed
 
+NSUB = "zoneshare/epow-nsub/1"
 _AT_ONCE = 1 << 15
 """Cells that are widened at once: they stay in the processor's cache."""
 _TYPES = {np.dtype(f"<i{width}"): f"int{8 * width}" for width in (1, 4, 8)}
@@ -27,21 +28,22 @@ def matrix_bytes(matrix: NDArray[Any]) -> memoryview:
 def matrix_hash(matrix: NDArray[Any]) -> bytes:
     """BLAKE3 (32 bytes) over the cell type, the shape and the cells."""
     cells = matrix_bytes(matrix)
-    hasher = _hasher(_TYPES.get(matrix.dtype) or matrix.dtype.name, matrix.shape)
+    hasher = matrix_hasher(_TYPES.get(matrix.dtype) or matrix.dtype.name, matrix.shape)
     hasher.update(cells)
     return hasher.digest()
 
 
 def result_hash(result: NDArray[Any]) -> bytes:
     """The hash of a task's result as it stands on the ledger: its :func:`matrix_hash` as int64, whatever it is here."""
-    hasher = _hasher("int64", result.shape)
+    hasher = matrix_hasher("int64", result.shape)
     rows = max(1, _AT_ONCE // result.shape[1])
     for start in range(0, len(result), rows):
         hasher.update(matrix_bytes(result[start : start + rows].astype(np.int64, copy=False)))
     return hasher.digest()
 
 
-def _hasher(kind: str, shape: tuple[int, ...]) -> blake3:
+def matrix_hasher(kind: str, shape: tuple[int, ...]) -> blake3:
+    """What :func:`matrix_hash` begins with; the cells' bytes are still to come. ``kind``: int8, int32 or int64."""
     head = f"{kind}/{shape[0]}x{shape[1]}".encode()
     hasher = blake3(derive_key_context="zoneshare/epow-matrix/1")
     hasher.update(len(head).to_bytes(1, "big") + head)
@@ -50,16 +52,25 @@ def _hasher(kind: str, shape: tuple[int, ...]) -> blake3:
 
 def nsub_hash(left: bytes, right: bytes) -> bytes:
     """The hash of an nsub-task (LSP field): over its two blocks' hashes and nothing else, so no id changes it."""
-    return keyed("zoneshare/epow-nsub/1", left, right)
+    return keyed(NSUB, left, right)
 
 
 def keyed(context: str, *parts: bytes) -> bytes:
     """BLAKE3 (32 bytes) in a context of its own, over length-prefixed parts."""
+    return keyed_hasher(context, *parts).digest()
+
+
+def keyed_hasher(context: str, *parts: bytes) -> blake3:
+    """What :func:`keyed` hashes, to be copied and gone on with: by :func:`framed` parts."""
     hasher = blake3(derive_key_context=context)
     for part in parts:
-        hasher.update(len(part).to_bytes(4, "big"))
-        hasher.update(part)
-    return hasher.digest()
+        hasher.update(framed(part))
+    return hasher
+
+
+def framed(part: bytes) -> bytes:
+    """With its length before it."""
+    return len(part).to_bytes(4, "big") + part
 
 
 def stream(seed: bytes, context: str, label: bytes, length: int) -> bytes:

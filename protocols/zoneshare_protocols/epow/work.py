@@ -4,19 +4,24 @@ The same values as :func:`multiply` and :func:`free_header`, in less time; a tes
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from zoneshare_protocols.epow.draw import free_left, free_right
 from zoneshare_protocols.epow.exact import Int8, Int32
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_hasher
 from zoneshare_protocols.epow.records import BlockHeader, FreeLoop
 
 Float32 = NDArray[np.float32]
 Block = Int8 | Float32
 Matmul = Callable[..., object]
+
+_LARGE = 4 << 20
+"""Bytes from which on numpy asks the system for large pages."""
+_AT_ONCE = 2 << 20
+"""Cells of results whose draws are made at once: some 20 ms."""
 
 
 class RunWork(NamedTuple):
@@ -32,30 +37,37 @@ class Worker:
     def __init__(self, basic: int, matmul: Matmul = np.matmul) -> None:
         """``matmul(left, right, out=...)``: numpy's, or one that also takes the time."""
         self._matmul = matmul
-        self._left = np.empty((basic, basic), np.float32)
-        self._right = np.empty((basic, basic), np.float32)
-        self._product = np.empty((basic, basic), np.float32)
-        self._result: Int32 = np.empty((basic, basic), np.int32)
-        self._free_right = np.empty((basic, basic), np.float32)
+        self._left, self._right, self._product, self._free_right = large(4, basic, np.float32)
+        integers = large(2, basic, "<i4")
+        self._result: Int32 = integers[0]
+        self._total: Int32 = integers[1]
+        self._cells = self._result.data.cast("B")
+        self._hasher = matrix_hasher("int32", self._result.shape)
+        self._at_once = max(1, _AT_ONCE // (basic * basic))
         self._free_for: tuple[bytes, str] | None = None
 
     def multiply(self, left: Block, right: Block) -> Int32:
         """The product of two int8 blocks (or their float32 form), in a buffer that the next product overwrites."""
         return self._times(_widened(left, self._left), _widened(right, self._right))
 
-    def run(self, blocks: Iterable[tuple[Block, Block]], drawn: Callable[[int, bytes, Int32], None]) -> RunWork:
-        """Do a run. ``drawn(position, hash, result)`` is called after each product, while its result is in the buffer:
+    def run(self, blocks: Iterable[tuple[Block, Block]], drawn: Callable[[int, list[bytes]], None]) -> RunWork:
+        """Do a run. ``drawn(position, hashes)`` gets the results' hashes from that position on, some at once:
 
-        there the miner makes its draw, and copies a result that won.
+        a product leaves the processor's caches cold for all else, so that what is done once for several costs less.
         """
         hashes: list[bytes] = []
-        total: Int32 = np.zeros(self._result.shape, np.int32)
-        for position, (left, right) in enumerate(blocks):
-            result = self.multiply(left, right)
-            hashes.append(matrix_hash(result))
-            drawn(position, hashes[-1], result)
-            total += result
-        return RunWork(tuple(hashes), total)
+        told = 0
+        self._total[:] = 0
+        for left, right in blocks:
+            self.multiply(left, right)
+            hashes.append(self._hash())
+            self._total += self._result
+            if len(hashes) - told == self._at_once:
+                drawn(told, hashes[told:])
+                told = len(hashes)
+        if told < len(hashes):
+            drawn(told, hashes[told:])
+        return RunWork(tuple(hashes), self._total.copy())
 
     def free(self, height: int, previous: bytes, miner: str, nonce: int) -> BlockHeader:
         """Task-free loop number ``nonce``: the header whose draw it makes. ``height``: the tip's + 1."""
@@ -64,17 +76,30 @@ class Worker:
             np.copyto(self._free_right, free_right(previous, miner, basic))
             self._free_for = (previous, miner)
         np.copyto(self._left, free_left(previous, miner, nonce, basic))
-        result = self._times(self._left, self._free_right)
-        return BlockHeader(height, previous, miner, nonce, FreeLoop(matrix_hash(result)))
+        self._times(self._left, self._free_right)
+        return BlockHeader(height, previous, miner, nonce, FreeLoop(self._hash()))
 
     def _times(self, left: Float32, right: Float32) -> Int32:
         self._matmul(left, right, out=self._product)
         np.copyto(self._result, self._product, casting="unsafe")
         return self._result
 
+    def _hash(self) -> bytes:
+        """The result's ``matrix_hash``."""
+        hasher = self._hasher.copy()
+        hasher.update(self._cells)
+        return hasher.digest()
+
+
+def large(count: int, basic: int, kind: DTypeLike) -> NDArray[Any]:
+    """``count`` b x b arrays, in memory that is there: of one piece, of which numpy wants the system's large pages."""
+    cells = basic * basic
+    room = np.ones(max(count * cells, _LARGE // np.dtype(kind).itemsize), kind)
+    return room[: count * cells].reshape(count, basic, basic)
+
 
 def _widened(block: Block, into: Float32) -> Float32:
-    if block.dtype == np.float32:
-        return block.astype(np.float32, copy=False)
+    if block.itemsize == into.itemsize:
+        return cast(Float32, block)
     np.copyto(into, block)
     return into

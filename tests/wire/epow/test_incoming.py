@@ -39,7 +39,7 @@ def test_a_piece_that_does_not_belong_is_refused(tmp_path: Path, wrong: str) -> 
         "order": second,
         "other": Piece(bytes(32), 0, SMALL.nbytes, first.cells),
         "twice": first,
-        "long": Piece(first.hash, len(first.cells), SMALL.nbytes, bytes(SMALL.nbytes)),
+        "long": Piece(first.hash, len(first.cells), SMALL.nbytes, memoryview(bytes(SMALL.nbytes))),
     }[wrong]
     with Incoming(tmp_path, describe(SMALL)) as incoming:
         if wrong in ("twice", "long"):

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from zoneshare.epow.store import BlockStore, Slots
-from zoneshare_protocols.epow.draw import draw, involved_draw, involved_header
 from zoneshare_protocols.epow.hashing import matrix_hash
-from zoneshare_protocols.epow.records import LspField
 
 BASIC = 8
 RNG = np.random.default_rng(3)
@@ -44,12 +42,6 @@ def test_what_is_over_the_limit_goes_but_not_what_is_needed() -> None:
         assert matrix_hash(store.small(hash)) == hash
     with pytest.raises(KeyError):
         store.small(HASHES[5])
-
-
-def test_the_quick_draw_is_the_headers_draw() -> None:
-    lsp = LspField(b"t" * 32, 1, 2, b"n" * 32, b"r" * 32)
-    header = involved_header(5, b"p" * 32, "ann", lsp)
-    assert involved_draw(b"p" * 32, "ann", (lsp.nsub_hash, lsp.result_hash)) == draw(header)
 
 
 def test_prepared_memory_is_what_blocks_are_put_into() -> None:
