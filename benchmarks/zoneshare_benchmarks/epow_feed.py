@@ -27,8 +27,8 @@ from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.errors import LedgerFailed
 
 BASIC = 1000
-SHAPE = (8, 32, 8)
-"""Blocks along rows, inner side and columns: 2,048 nsub-tasks, 64 runs."""
+SHAPE = (16, 32, 16)
+"""Blocks along rows, inner side and columns: 8,192 nsub-tasks, 256 runs, matrices of half a gigabyte."""
 MINERS = 2
 CLAIM = 600
 

@@ -68,7 +68,7 @@ def encode_parts(record: Record) -> tuple[bytes, memoryview]:
         return encode(record), memoryview(b"")
     head = encode(msgspec.structs.replace(record, **{last: b""}))
     # MessagePack's "bin 32" and the length, instead of the "bin 8" of the empty field.
-    return head[:-2] + b"\xc6" + large.nbytes.to_bytes(4, "big"), large
+    return head[:-2] + b"\xc6" + large.nbytes.to_bytes(4, "big"), large.cast("B")
 
 
 def decode(kind: type[R], data: bytes) -> R:

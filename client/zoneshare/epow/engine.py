@@ -105,6 +105,7 @@ class Engine:
         self._scale = SCALE_ONE
         self._nonce = 0
         self._drawn_at: Tip | None = None
+        self._draws = Draws(b"", miner)
         self._spent = self._spent_cpu = self._cpu_before = 0.0
         self._over = False
         self._change = threading.Condition()
@@ -195,7 +196,7 @@ class Engine:
         if not self.meter.first:
             self.meter.first, self._cpu_before = time.perf_counter(), time.process_time()
 
-        self._drawn_at = self._tip
+        self._draw_at(self._tip)
         pairs = zip(run.left, run.right, strict=True)
         blocks = ((self.blocks.wide(left), self.blocks.wide(right)) for left, right in pairs)
         done = self._worker.run(blocks, partial(self._drawn, run))
@@ -219,14 +220,19 @@ class Engine:
         tip, assignment = self._tip, self._current.get(_key(run.assignment), run.assignment)
         if tip is not self._drawn_at:
             # Some of these were made before it.
-            self._drawn_at = tip
+            self._draw_at(tip)
             return
         if tip is None or assignment.tip != tip.hash:
             return
-        wins, draws = target(final(tip.difficulty, self._scale)), Draws(tip.hash, self._miner)
+        wins, draws = target(final(tip.difficulty, self._scale)), self._draws
         for position, result in enumerate(results, first):
             if draws.draw(run.left[position], run.right[position], result) < wins:
                 self._won(run, position, result, tip, assignment)
+
+    def _draw_at(self, tip: Tip | None) -> None:
+        if tip is not None and tip is not self._drawn_at:
+            self._draws = Draws(tip.hash, self._miner)
+        self._drawn_at = tip
 
     def _won(self, run: Run, position: int, result: bytes, tip: Tip, assignment: Assignment) -> None:
         left, right = run.left[position], run.right[position]

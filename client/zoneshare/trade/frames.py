@@ -109,34 +109,26 @@ class Frames(asyncio.BufferedProtocol):
             self.transport.resume_reading()
 
     async def send(self, bodies: Iterable[tuple[bytes, memoryview]]) -> None:
-        """Each body in two parts. Raises OSError when the transport is gone; who ends it in a large frame ends that."""
-        async with self._sending:
-            small: list[bytes | memoryview] = []
-            for first, rest in bodies:
-                small.append((len(first) + len(rest)).to_bytes(HEAD, "big"))
-                for part in (first, rest):
-                    if len(part) < _LARGE:
-                        small.append(part)
-                        continue
-                    await self._write(b"".join(small))
-                    await self._write(part)
-                    small.clear()
-            await self._write(b"".join(small))
+        """Each body in two parts. Raises OSError when the transport is gone.
 
-    async def _write(self, part: bytes | memoryview) -> None:
-        view = memoryview(part)
-        for start in range(0, len(view), _AT_ONCE):
-            if self.closed.is_set():
-                raise ConnectionResetError("the connection is closed")
-            self.transport.write(view[start : start + _AT_ONCE])
-            try:
-                await self._writable.wait()
-            except asyncio.CancelledError:
-                # Nothing that came after half a frame would be understood.
-                self.transport.abort()
-                raise
+        Who cancels it half way ends the connection: nothing after half a frame would be understood.
+        """
+        async with self._sending:
+            pieces = _pieces(bodies)
+            for number, piece in enumerate(pieces, 1):
+                self._still_there()
+                self.transport.write(piece)
+                try:
+                    await self._writable.wait()
+                except asyncio.CancelledError:
+                    if number < len(pieces):
+                        self.transport.abort()
+                    raise
+            self._still_there()
+
+    def _still_there(self) -> None:
         if self.closed.is_set():
-            raise ConnectionResetError("the connection was lost")
+            raise ConnectionResetError("the connection is closed")
 
     def _put(self, frame: memoryview) -> None:
         # The usual room is used again at once; a large frame's is its own.
@@ -171,3 +163,21 @@ class Frames(asyncio.BufferedProtocol):
         if self._failed is None:
             self._failed = error
         self._wake.set()
+
+
+def _pieces(bodies: Iterable[tuple[bytes, memoryview]]) -> list[bytes | memoryview]:
+    """What to write, one after the other: what is small in one, what is large in many."""
+    pieces: list[bytes | memoryview] = []
+    small: list[bytes | memoryview] = []
+    for first, rest in bodies:
+        small.append((len(first) + len(rest)).to_bytes(HEAD, "big"))
+        for part in (first, rest):
+            if len(part) < _LARGE:
+                small.append(part)
+                continue
+            if small:
+                pieces.append(b"".join(small))
+                small.clear()
+            view = memoryview(part)
+            pieces += (view[start : start + _AT_ONCE] for start in range(0, len(view), _AT_ONCE))
+    return [*pieces, b"".join(small)] if small else pieces
