@@ -21,9 +21,9 @@ from zoneshare_benchmarks.epow_loop import loop_seconds
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.errors import LedgerFailed
 
-SHAPES = {500: (12, 64, 12), 1000: (6, 32, 6)}
+SHAPES = {500: (10, 64, 10), 1000: (6, 32, 6)}
 """Blocks along rows, inner side and columns of the task that keeps the miner busy."""
-MEMORY = "4096"
+MEMORY = "3200"
 """MB of the miner's blocks: all of the task's, in both forms."""
 
 
