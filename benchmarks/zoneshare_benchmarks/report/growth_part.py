@@ -27,7 +27,7 @@ class _Kind(NamedTuple):
 
 _KINDS = (
     _Kind("zones", "Growth: zones", (1, 2, 4), (1, 2, 4, 8), 15, 40),
-    _Kind("devices", "Growth: devices", (100, 300, 1000), (100, 1_000, 10_000, 100_000), 30, 1500),
+    _Kind("devices", "Growth: devices", (50, 150, 500), (100, 1_000, 10_000, 100_000), 18, 1500),
     _Kind("channels", "Growth: open channels", (30, 100, 300), (100, 1_000, 10_000), 25, 220),
     _Kind("blocks", "Growth: blocks", (300, 1000, 3000), (1_000, 10_000, 100_000), 25, 450),
 )
