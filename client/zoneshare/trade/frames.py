@@ -24,7 +24,7 @@ _WAITING = 1 << 18
 
 
 class Frames(asyncio.BufferedProtocol):
-    """One connection's frames, for one reader and one writer at a time. ``made`` is told when it is up."""
+    """One connection's frames, for one reader at a time and any that send. ``made`` is told when it is up."""
 
     transport: asyncio.Transport
 
@@ -127,7 +127,7 @@ class Frames(asyncio.BufferedProtocol):
             self._still_there()
 
     def _still_there(self) -> None:
-        if self.closed.is_set():
+        if self.transport.is_closing():
             raise ConnectionResetError("the connection is closed")
 
     def _put(self, frame: memoryview) -> None:

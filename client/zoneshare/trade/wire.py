@@ -57,7 +57,7 @@ class PeerGone(LedgerFailed):
 
 
 class Connection:
-    """One session with one account of the other zone. Not for use by several tasks at once in one direction."""
+    """One session with one account of the other zone. Any task may send; one at a time may receive."""
 
     def __init__(self, frames: Frames, peer: Peer, timeout: float = 60.0, *, language: Language = TRADE) -> None:
         self.peer = peer

@@ -23,13 +23,16 @@ class Line(asyncio.Transport):
         super().__init__()
         self.reads = True
         self.written = bytearray()
-        self.aborted = False
+        self.closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
 
     def abort(self) -> None:
-        self.aborted = True
+        self.closing = True
+
+    def is_closing(self) -> bool:
+        return self.closing
 
     def pause_reading(self) -> None:
         assert self.reads
@@ -125,9 +128,10 @@ def test_the_end_is_told_after_all_frames_and_whether_one_was_begun() -> None:
 
 def test_who_waits_wakes_when_the_line_is_lost() -> None:
     async def story() -> None:
-        frames, _ = made()
+        frames, line = made()
         waiting = asyncio.ensure_future(frames.wait())
         await asyncio.sleep(0)
+        line.closing = True
         frames.connection_lost(ConnectionResetError())
         with pytest.raises(ConnectionResetError):
             await waiting
@@ -182,6 +186,10 @@ def test_a_frame_that_is_given_up_half_way_ends_the_line() -> None:
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
-        assert line.aborted
+        assert line.closing
+        written = len(line.written)
+        with pytest.raises(ConnectionResetError):
+            await frames.send([(b"after it", NOTHING)])
+        assert len(line.written) == written
 
     asyncio.run(story())
