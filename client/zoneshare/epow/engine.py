@@ -226,7 +226,7 @@ class Engine:
             return
         wins, draws = target(final(tip.difficulty, self._scale)), self._draws
         for position, result in enumerate(results, first):
-            if draws.draw(run.left[position], run.right[position], result) < wins:
+            if draws.involved(run.left[position], run.right[position], result) < wins:
                 self._won(run, position, result, tip, assignment)
 
     def _draw_at(self, tip: Tip | None) -> None:

@@ -6,56 +6,50 @@ only way to another draw is another product. A task-free loop is a product too, 
 (previous, miner, nonce): so a second of computing has the same chance in both kinds of loops.
 """
 
+from blake3 import blake3
+
 from zoneshare_protocols.epow.exact import Int8, Int32, multiply
-from zoneshare_protocols.epow.hashing import NSUB, framed, keyed, keyed_hasher, matrix_hash, nsub_hash, random_int8
+from zoneshare_protocols.epow.hashing import NSUB, extended, keyed, matrix_hash, nsub_hash, random_int8
 from zoneshare_protocols.epow.records import BlockHeader, FreeLoop, LspField
 
-_NONCE, _DRAW = "zoneshare/epow-nonce/1", "zoneshare/epow-draw/1"
-_8, _32 = framed(bytes(8))[:4], framed(bytes(32))[:4]
-"""What stands before a part of so many bytes."""
 _NONCE_MASK = 2**63 - 1
+
+
+class Draws:
+    """A miner's draws at one tip: what all of them begin with is hashed once."""
+
+    def __init__(self, previous: bytes, miner: str) -> None:
+        self._nsub = blake3(derive_key_context=NSUB)
+        self._nonce, self._draw = (
+            extended(blake3(derive_key_context=f"zoneshare/epow-{kind}/1"), previous, miner.encode())
+            for kind in ("nonce", "draw")
+        )
+
+    def involved(self, left: bytes, right: bytes, result: bytes) -> int:
+        """As ``draw(involved_header(...))``, from the hashes of an nsub-task's two blocks and of its result."""
+        task = extended(self._nsub, left, right).digest()
+        return self.draw(self.nonce(task, result), task, result)
+
+    def nonce(self, task: bytes, result: bytes) -> int:
+        """That of a task-involved loop. ``task``: the nsub-task's hash."""
+        made = extended(self._nonce, task, result).digest()
+        return int.from_bytes(made[:8], "big") & _NONCE_MASK
+
+    def draw(self, nonce: int, task: bytes, result: bytes) -> int:
+        """0 to 2^256 - 1. ``task``: zeros for a task-free loop."""
+        made = extended(self._draw, nonce.to_bytes(8, "big"), task, result).digest()
+        return int.from_bytes(made, "big")
 
 
 def fixed_nonce(previous: bytes, miner: str, lsp: LspField) -> int:
     """The nonce of a task-involved loop; the LSP field's ids do not change it."""
-    return _nonce(previous, miner, lsp.nsub_hash, lsp.result_hash)
+    return Draws(previous, miner).nonce(lsp.nsub_hash, lsp.result_hash)
 
 
 def draw(header: BlockHeader) -> int:
     """The loop's draw, 0 to 2^256 - 1: it makes a block when it is below the target of its final difficulty."""
     task = header.work.nsub_hash if isinstance(header.work, LspField) else bytes(32)
-    return _draw(header.previous, header.miner, header.nonce, task, header.work.result_hash)
-
-
-class Draws:
-    """The draws of a miner's task-involved loops at one tip: as ``draw(involved_header(...))``, without the records."""
-
-    def __init__(self, previous: bytes, miner: str) -> None:
-        self._nsub = keyed_hasher(NSUB)
-        self._nonce = keyed_hasher(_NONCE, previous, miner.encode())
-        self._draw = keyed_hasher(_DRAW, previous, miner.encode())
-
-    def draw(self, left: bytes, right: bytes, result: bytes) -> int:
-        """From the hashes (32 bytes each) of an nsub-task's two blocks and of its result."""
-        hasher = self._nsub.copy()
-        hasher.update(_32 + left + _32 + right)
-        made = _32 + hasher.digest() + _32 + result
-        hasher = self._nonce.copy()
-        hasher.update(made)
-        nonce = int.from_bytes(hasher.digest(8), "big") & _NONCE_MASK
-        hasher = self._draw.copy()
-        hasher.update(_8 + nonce.to_bytes(8, "big") + made)
-        return int.from_bytes(hasher.digest(), "big")
-
-
-def _nonce(previous: bytes, miner: str, task: bytes, result: bytes) -> int:
-    made = keyed(_NONCE, previous, miner.encode(), task, result)
-    return int.from_bytes(made[:8], "big") & _NONCE_MASK
-
-
-def _draw(previous: bytes, miner: str, nonce: int, task: bytes, result: bytes) -> int:
-    made = keyed(_DRAW, previous, miner.encode(), nonce.to_bytes(8, "big"), task, result)
-    return int.from_bytes(made, "big")
+    return Draws(header.previous, header.miner).draw(header.nonce, task, header.work.result_hash)
 
 
 def involved_header(height: int, previous: bytes, miner: str, lsp: LspField) -> BlockHeader:

@@ -57,20 +57,15 @@ def nsub_hash(left: bytes, right: bytes) -> bytes:
 
 def keyed(context: str, *parts: bytes) -> bytes:
     """BLAKE3 (32 bytes) in a context of its own, over length-prefixed parts."""
-    return keyed_hasher(context, *parts).digest()
+    return extended(blake3(derive_key_context=context), *parts).digest()
 
 
-def keyed_hasher(context: str, *parts: bytes) -> blake3:
-    """What :func:`keyed` hashes, to be copied and gone on with: by :func:`framed` parts."""
-    hasher = blake3(derive_key_context=context)
+def extended(hasher: blake3, *parts: bytes) -> blake3:
+    """A copy of a hasher that has these parts too, each with its length before it."""
+    hasher = hasher.copy()
     for part in parts:
-        hasher.update(framed(part))
+        hasher.update(len(part).to_bytes(4, "big") + part)
     return hasher
-
-
-def framed(part: bytes) -> bytes:
-    """With its length before it."""
-    return len(part).to_bytes(4, "big") + part
 
 
 def stream(seed: bytes, context: str, label: bytes, length: int) -> bytes:

@@ -48,9 +48,9 @@ def test_the_quick_draw_is_the_headers_draw() -> None:
     left, right, result = b"l" * 32, b"r" * 32, b"p" * 32
     header = involved_header(5, b"t" * 32, "ann", LspField(b"k" * 32, 1, 2, nsub_hash(left, right), result))
     draws = Draws(b"t" * 32, "ann")
-    assert draws.draw(left, right, result) == draw(header)
-    assert draws.draw(right, left, result) != draw(header)
-    assert draws.draw(left, right, result) == draw(header)
+    assert draws.involved(left, right, result) == draw(header)
+    assert draws.involved(right, left, result) != draw(header)
+    assert draws.involved(left, right, result) == draw(header)
 
 
 def test_task_free_loops_are_those_that_verifiers_repeat() -> None:
