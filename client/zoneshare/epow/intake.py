@@ -15,12 +15,10 @@ from zoneshare.epow.session import Session
 from zoneshare_protocols.epow.ledger import RunDone, Step, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain
 from zoneshare_protocols.epow.records import Task
-from zoneshare_protocols.errors import LedgerFailed, LimitExceeded, NotAllowed, RuleBroken, TooEarly, WrongPhase
+from zoneshare_protocols.errors import LedgerFailed, NotAllowed, RuleBroken, TooEarly, WrongPhase
 
 log = logging.getLogger(__name__)
 
-MAX_TASK_BYTES = 4 << 30
-"""All matrices of one task."""
 LOOK_S = 10.0
 """Between looks at the ledger for tasks that are withdrawn, accepted or due."""
 
@@ -102,9 +100,6 @@ class Intake:
         if record.status is not TaskStatus.OPEN:
             raise WrongPhase("the task is over", phase=record.status, event="bring", allowed="open")
         check_chain(task.matrices)
-        size = sum(m.rows * m.columns * (1 if m.limbs == 1 else 8) for m in task.matrices)
-        if size > MAX_TASK_BYTES:
-            raise LimitExceeded("the task's matrices are too large", value=size, limit=MAX_TASK_BYTES)
 
     async def _take(self, session: Session, task: Task) -> KeptTask:
         """Ask for the matrices, each once, and keep them."""

@@ -22,7 +22,7 @@ MAX_BASIC_SIZE = 1024
 MAX_ELEMENTS = 1 << 28
 """Cells of one matrix, at most."""
 MAX_INT8_ELEMENTS = 1 << 30
-"""The same for one whose values all fit 8 bits."""
+"""The same for one of int8."""
 INT64_MAX = 2**63 - 1
 _RADIX_BITS = 8
 _FLOAT32_EXACT = 2**24

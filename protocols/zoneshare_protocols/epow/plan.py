@@ -13,6 +13,9 @@ from zoneshare_protocols.epow.operands import SubTask
 from zoneshare_protocols.epow.records import MatrixInfo, Task
 from zoneshare_protocols.errors import DataCorrupt, LimitExceeded, Malformed
 
+MAX_TASK_BYTES = 4 << 30
+"""All matrices of one task."""
+
 
 def describe(matrix: NDArray[Any]) -> MatrixInfo:
     """A matrix as a task names it. Raises Malformed, LimitExceeded (:func:`as_integers`)."""
@@ -23,12 +26,15 @@ def describe(matrix: NDArray[Any]) -> MatrixInfo:
 def check_chain(matrices: Sequence[MatrixInfo]) -> None:
     """Raises Malformed when there are fewer than two matrices or neighbours do not conform.
 
-    Raises LimitExceeded when one of them, or a sub-task's result, has too many cells.
+    Raises LimitExceeded when one of them, or a sub-task's result, has too many cells, or all of them too many bytes.
     """
     if len(matrices) < 2:
         raise Malformed("a task is the product of at least two matrices", matrices=len(matrices))
     for matrix in matrices:
         check_size(matrix.rows, matrix.columns, int8=matrix.limbs == 1)
+    size = sum(matrix.rows * matrix.columns * (1 if matrix.limbs == 1 else 8) for matrix in matrices)
+    if size > MAX_TASK_BYTES:
+        raise LimitExceeded("the task's matrices are too large", value=size, limit=MAX_TASK_BYTES)
     for index, (left, right) in enumerate(pairwise(matrices)):
         if left.columns != right.rows:
             raise Malformed("the matrices do not conform", sub_task=index, left=left.columns, right=right.rows)

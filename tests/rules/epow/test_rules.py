@@ -244,6 +244,10 @@ def test_bad_tasks_are_refused() -> None:
             plan.check_chain([MatrixInfo(*shape, 1, bytes(32)) for shape in shapes])
     for limbs, side in ((1, 2**4), (2, 2**2)):
         plan.check_chain([MatrixInfo(side, 2**26, limbs, bytes(32)), MatrixInfo(2**26, side, limbs, bytes(32))])
+    wide = [MatrixInfo(2**14, 2**14, 2, bytes(32))] * 3
+    plan.check_chain(wide[:2])
+    with pytest.raises(LimitExceeded, match="too large"):
+        plan.check_chain(wide)
     good = a_task(np.ones((2, 3)), np.ones((3, 2)))
     with pytest.raises(DataCorrupt):
         plan.sub_task(good, 0, np.ones((2, 3)), np.zeros((3, 2)), SEED)
