@@ -5,8 +5,8 @@ import ctypes
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _MOST = 32 << 20
 """The largest piece that glibc takes from its heap."""
-_AHEAD = 8
-"""Pieces of half that size that are taken, touched, and given back to the heap at once."""
+_RESULTS = 32
+"""More than are on their way at once, in one form or another."""
 
 
 def keep_memory() -> None:
@@ -15,5 +15,9 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _MOST)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-        ahead = [bytearray(_MOST // 2) for _ in range(_AHEAD)]
-        ahead.clear()
+
+
+def take_ahead(result: int) -> None:
+    """Touch what results of ``result`` bytes will take, and free it: with :func:`keep_memory` it stays at hand."""
+    pieces = [bytearray(result) for _ in range(_RESULTS)]
+    pieces.clear()

@@ -15,6 +15,7 @@ import numpy as np
 from zoneshare.epow.engine import Engine, Finished, Won
 from zoneshare.epow.ledger import Mining
 from zoneshare.epow.matrices import Buffer
+from zoneshare.epow.memory import take_ahead
 from zoneshare.epow.messages import (
     EPOW,
     Done,
@@ -120,6 +121,7 @@ class Miner:
             self._identity.account, zone.rules.basic, told, memory=self._memory, free_loops=self._free_loops
         )
         await asyncio.to_thread(engine.blocks.prepare)
+        take_ahead(4 * engine.basic**2)
         self._new_tip(await answered(self._clock, self._mining.tip))
         threading.Thread(target=_listen, args=(stream, told), daemon=True, name="epow-tips").start()
         engine.start()

@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from zoneshare_protocols.epow.exact import Int8
-from zoneshare_protocols.epow.work import Block, Float32
+from zoneshare_protocols.epow.work import LARGE, Block, Float32, large
 
-_AT_ONCE = 4 << 20
-"""Bytes that are asked of the system at once; numpy asks for large pages from there on."""
 _MANY = 1 << 13
 _EVERY = 7
 """When all float32 slots are taken, one block of seven replaces another, and the rest are widened when they are used:
@@ -112,7 +110,7 @@ class Slots:
     """Arrays of basic size that are used again and again."""
 
     def __init__(self, basic: int, kind: DTypeLike) -> None:
-        self._shape = (basic, basic)
+        self._basic = basic
         self._kind = np.dtype(kind)
         self._bytes = basic * basic * self._kind.itemsize
         self._free: list[NDArray[Any]] = []
@@ -122,13 +120,12 @@ class Slots:
         """Have ``size`` bytes at hand, touched; nothing when that were more than a few thousand arrays."""
         count = size // self._bytes
         if count <= _MANY:
-            slots = np.ones((count, *self._shape), self._kind)
-            self._free.extend(slots)
+            self._free.extend(large(count, self._basic, self._kind))
 
     def take(self) -> NDArray[Any]:
         """One that nobody has; what is in it is anything."""
         if not self._free:
-            self._free.extend(np.empty((max(1, _AT_ONCE // self._bytes), *self._shape), self._kind))
+            self._free.extend(large(max(1, LARGE // self._bytes), self._basic, self._kind))
         self.taken_bytes += self._bytes
         return self._free.pop()
 

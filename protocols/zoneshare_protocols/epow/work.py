@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 Block = Int8 | Float32
 Matmul = Callable[..., object]
 
-_LARGE = 4 << 20
+LARGE = 4 << 20
 """Bytes from which on numpy asks the system for large pages."""
 _AT_ONCE = 2 << 20
 """Cells of results whose draws are made at once: some 20 ms."""
@@ -94,7 +94,7 @@ class Worker:
 def large(count: int, basic: int, kind: DTypeLike) -> NDArray[Any]:
     """``count`` b x b arrays, in memory that is there: of one piece, of which numpy wants the system's large pages."""
     cells = basic * basic
-    room = np.ones(max(count * cells, _LARGE // np.dtype(kind).itemsize), kind)
+    room = np.ones(max(count * cells, LARGE // np.dtype(kind).itemsize), kind)
     return room[: count * cells].reshape(count, basic, basic)
 
 
