@@ -18,7 +18,7 @@ from zoneshare_benchmarks.wire_process import NODE
 
 TITLE = "Figures, goals and peers"
 _SLOW_S = {
-    "epow.useful_share": 40.0,
+    "epow.useful_share": 48.0,
     "epow.coordinator": 60.0,
     "epow.scale": 20.0,
     "gateway.vs_node": 20.0,

@@ -34,8 +34,8 @@ def benchmark(seconds: float) -> Benchmark:
 
 
 def make(mode: Mode) -> Section:
-    """A minute a round in full mode, else five seconds."""
-    test = benchmark(60.0 if mode.full else 5.0)
+    """A minute a round in full mode, else four seconds."""
+    test = benchmark(60.0 if mode.full else 4.0)
     target = EMBEDDED if mode.network is None else str(mode.network)
     with TemporaryDirectory() as folder:
         book = Book.open(Path(folder), Header(test, target, 1, machine()), resume=False)
@@ -44,4 +44,4 @@ def make(mode: Mode) -> Section:
     return Section(TITLE, first.parts)
 
 
-STEPS = (Step("workloads", TITLE, make, 75, 520),)
+STEPS = (Step("workloads", TITLE, make, 65, 520),)
