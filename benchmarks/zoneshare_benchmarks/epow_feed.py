@@ -16,7 +16,7 @@ import psutil
 from zoneshare.cli.epow_roles import Party, party
 from zoneshare.epow.messages import EPOW, Done, Fetch, Mine, Piece, Reveal, Revealed, Run, Taken, Welcome, Work
 from zoneshare.trade.wire import Connection, connect
-from zoneshare_benchmarks.epow_loop import loop_seconds, touch
+from zoneshare_benchmarks.epow_loop import loop_seconds
 from zoneshare_benchmarks.epow_system import Site, site
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.codec import digest
@@ -27,10 +27,9 @@ from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.errors import LedgerFailed
 
 BASIC = 1000
-SHAPE = (16, 32, 16)
-"""Blocks along rows, inner side and columns: 8,192 nsub-tasks, 256 runs, matrices of half a gigabyte."""
+SHAPE = (16, 64, 16)
+"""Blocks along rows, inner side and columns: 16,384 nsub-tasks, 256 runs, matrices of a gigabyte, the largest taken."""
 MINERS = 2
-CLAIM = 600
 
 
 class Known:
@@ -79,7 +78,7 @@ class Feeder:
         """Until it is cancelled, or refused."""
         await asyncio.to_thread(self._me.mining.register, 0)
         line = await connect(*address, self._me.identity, self._me.peers, EPOW)
-        await line.send(Mine(CLAIM * 10))
+        await line.send(Mine(self._known.layout.nsubs))
         await line.receive(Welcome)
         while not self.refused:
             for message in await line.receive_many(600):
@@ -134,7 +133,6 @@ async def _feed(at: Site, names: list[str], port: int, known: Known) -> dict[str
     running = [asyncio.create_task(feeder.run(("127.0.0.1", port))) for feeder in feeders]
     words = ("multiply", "A.npy", "B.npy", "C.npy", "--device", "sue", "--coordinator", f"127.0.0.1:{port}", "--json")
     try:
-        touch(4 << 30)
         before, began = _cpu(coordinator), time.perf_counter()
         asking = asyncio.create_task(asyncio.to_thread(at.run, *words))
         done, _ = await asyncio.wait([asking, *running], return_when=asyncio.FIRST_COMPLETED)

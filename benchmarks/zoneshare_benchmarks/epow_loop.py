@@ -4,7 +4,6 @@ import time
 from statistics import fmean
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -33,12 +32,3 @@ def loop_seconds(basic: int, loops: int = 16) -> tuple[float, float]:
         worker.run([(left, right)] * loops, drawn)
         spent = time.thread_time() - began
     return spent / loops, fmean(products)
-
-
-def touch(size: int) -> None:
-    """Touch and free ``size`` bytes, at most half of what is free.
-
-    On a virtual machine the first touch of a page costs up to ten times what a write to it does, as the host has to
-    find it: that is no part of what is measured.
-    """
-    np.ones(min(size, psutil.virtual_memory().available // 2), np.int8)

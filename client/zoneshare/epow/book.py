@@ -6,18 +6,22 @@ and the step that pays for it, are one write: after a crash it is neither lost n
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoneshare.epow.incoming import HALF, Incoming
+from zoneshare.epow.incoming import HALF, Incoming, begin_matrix
 from zoneshare.trade.journal import CrashPoint, Entry, Journal
 from zoneshare_protocols.codec import Count, Digest, Key32, Record
 from zoneshare_protocols.epow.exact import Int32
+from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
+from zoneshare_protocols.epow.merge import strips
+from zoneshare_protocols.epow.plan import check_named
 from zoneshare_protocols.epow.records import MatrixInfo, RunResult, Task
 
 TASK, RUN, STEP, BATCH = "epow-task", "epow-run", "epow-step", "epow-batch"
@@ -79,13 +83,24 @@ class Book:
     def matrix_path(self, task: bytes, name: str) -> Path:
         return self._task_folder(task) / f"{name}.npy"
 
-    def save_matrix(self, task: bytes, name: str, matrix: NDArray[Any]) -> None:
-        """On the disk when this returns."""
+    def check_matrices(self, kept: KeptTask) -> None:
+        """Those that a task still needs are as they came. Raises DataCorrupt."""
+        for number, info in enumerate(kept.task.matrices):
+            if number > kept.sub_task or number == kept.sub_task == 0:
+                check_named(self.load_matrix(kept.task.id, f"m{number}"), info)
+
+    def save_matrix(
+        self, task: bytes, name: str, shape: tuple[int, int], rows: Iterator[NDArray[np.integer[Any]]]
+    ) -> None:
+        """A matrix that comes some rows at a time. On the disk when this returns."""
         folder = self._task_folder(task)
         folder.mkdir(parents=True, exist_ok=True)
         half = folder / f"{HALF}{name}.npy"
+        first = next(rows)
         with half.open("wb") as file:
-            np.save(file, matrix, allow_pickle=False)
+            begin_matrix(file, first.dtype, shape)
+            for strip in chain([first], rows):
+                file.write(strip.data)
             file.flush()
             os.fsync(file.fileno())
         half.rename(self.matrix_path(task, name))
@@ -115,10 +130,19 @@ class Book:
             entries.append(self._step(done))
         self._journal.write(*entries)
 
-    def load_sum(self, done: RunDone, basic: int) -> Int32:
-        with self._sums(done.task, done.sub_task).open("rb") as file:
-            file.seek(done.run * basic * basic * 4)
-            return np.frombuffer(file.read(basic * basic * 4), np.int32).reshape(basic, basic)
+    def sums(self, task: bytes, sub_task: int, layout: Layout) -> NDArray[np.int32]:
+        """All sums (runs x b x b) of a sub-task whose runs are all verified, straight from the file."""
+        shape = layout.runs, layout.basic, layout.basic
+        return np.asarray(np.memmap(self._sums(task, sub_task), np.int32, "r", shape=shape))
+
+    def result(self, kept: KeptTask) -> Iterator[NDArray[np.integer[Any]]]:
+        """A merged task's result, some of its rows at a time: from its file, or its sums, if those are the result."""
+        task, number = kept.task, len(kept.task.matrices) - 1
+        if self.matrix_path(task.id, f"r{number}").exists():
+            return iter([self.load_matrix(task.id, f"r{number}")])
+        rows, last = task.matrices[0].rows, task.matrices[-1]
+        layout = Layout(rows, last.rows, last.columns, task.basic)
+        return strips(layout, self.sums(task.id, number - 1, layout))
 
     def drop_sums(self, task: bytes, sub_task: int) -> None:
         self._sums(task, sub_task).unlink(missing_ok=True)

@@ -149,7 +149,7 @@ class Clerk:
                 outbox.put(Taken(id, str(refused)))
             return
         await asyncio.to_thread(self._book.add_runs, [(run_done(assignment, digest(result)), result, total)])
-        await self.beside(job.merge, assignment.run, total)
+        job.merge(assignment.run)
         self._verified += assignment.count
         if outbox is not None:
             outbox.put(Verified(id))

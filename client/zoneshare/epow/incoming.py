@@ -6,19 +6,24 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.lib import format as npy
 
 from zoneshare.epow.matrices import Expected
 from zoneshare.epow.messages import Piece
-from zoneshare_protocols.epow.plan import describe
+from zoneshare_protocols.epow.plan import check_named
 from zoneshare_protocols.epow.records import MatrixInfo
-from zoneshare_protocols.errors import DataCorrupt
 
 HALF = ".half-"
 """How the names of files begin that are not complete."""
+
+
+def begin_matrix(file: IO[bytes], kind: np.dtype[Any], shape: tuple[int, int]) -> None:
+    """The head of a .npy file whose cells follow."""
+    header = {"descr": npy.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    npy.write_array_header_1_0(file, header)
 
 
 class Incoming:
@@ -33,8 +38,7 @@ class Incoming:
         # A name of its own: a source whose connection broke may bring the same matrix before the old one is noticed.
         handle, name = tempfile.mkstemp(".npy", HALF, folder)
         self._half, self._file = Path(name), os.fdopen(handle, "wb")
-        header = {"descr": npy.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
-        npy.write_array_header_1_0(self._file, header)
+        begin_matrix(self._file, kind, shape)
 
     def __enter__(self) -> Self:
         return self
@@ -57,8 +61,7 @@ class Incoming:
         """Have it on the disk under these names, complete. Raises DataCorrupt when it is not the one that was named."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        if describe(np.load(self._half, mmap_mode="r", allow_pickle=False)) != self._info:
-            raise DataCorrupt("the matrix is not the one the task names")
+        check_named(np.load(self._half, mmap_mode="r", allow_pickle=False), self._info)
         first, *others = names
         for other in others:
             shutil.copyfile(self._half, other)

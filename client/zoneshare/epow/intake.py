@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.ledger import Mining
-from zoneshare.epow.matrices import pieces_of, result_cells
+from zoneshare.epow.matrices import cell_width, result_pieces
 from zoneshare.epow.messages import Accepted, Failed, Merged, Need, Piece
 from zoneshare.epow.session import Session
 from zoneshare_protocols.epow.ledger import RunDone, Step, TaskStatus
@@ -58,11 +58,12 @@ class Intake:
             for session in waiting:
                 session.put(Failed(id, kept.error))
             return
-        result = await asyncio.to_thread(self._book.load_matrix, id, f"r{len(kept.task.matrices) - 1}")
-        cells, width = await asyncio.to_thread(result_cells, result)
+        first, last = kept.task.matrices[0], kept.task.matrices[-1]
+        width = await asyncio.to_thread(lambda: cell_width(self._book.result(kept)))
+        merged = Merged(id, kept.result, first.rows, last.columns, width)
         for session in waiting:
-            session.put(Merged(id, kept.result, result.shape[0], result.shape[1], width))
-            session.put_all(pieces_of(kept.result, cells))
+            session.put(merged)
+            session.put_all(result_pieces(merged, await asyncio.to_thread(self._book.result, kept)))
 
     def gone(self, session: Session) -> None:
         for sessions in self._waiting.values():

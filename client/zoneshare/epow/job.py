@@ -3,17 +3,16 @@
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.messages import Run
 from zoneshare_protocols.epow.blocks import check_reveal, check_sum
 from zoneshare_protocols.epow.exact import Int8, Int32
-from zoneshare_protocols.epow.hashing import matrix_hash, result_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, strips_hash
 from zoneshare_protocols.epow.layout import Run as Place
 from zoneshare_protocols.epow.ledger import Finished, RunDone
 from zoneshare_protocols.epow.merge import Merger
@@ -51,7 +50,7 @@ class Job:
         self._check = Freivalds(self.sub, secrets.token_bytes(32))
         self._merger = Merger(self.layout)
         for done in self._book.runs(self.id, index):
-            self._merger.add(done.run, self._book.load_sum(done, task.basic))
+            self._merger.add(done.run)
         self._places, self._hashes, self._next = {}, {}, 0
         self._returned.clear()
         return self
@@ -117,19 +116,25 @@ class Job:
         if not self._check.check_nsub(nsub, revealed):
             raise FakeResult("the revealed result is not the product", nsub_task=nsub)
 
-    def merge(self, run: int, total: Int32) -> None:
-        self._merger.add(run, total)
+    def merge(self, run: int) -> None:
+        """Its verified sum is in the book."""
+        self._merger.add(run)
 
     def advance(self) -> bool:
         """When the sub-task is merged: keep its result and go to the next; True when the task is over."""
-        result = self._merger.result()
         index, task = self.kept.sub_task + 1, self.kept.task
-        self._book.save_matrix(self.id, f"r{index}", result)
         over = index == len(task.matrices) - 1
-        kept = replace(self.kept, sub_task=index, result=result_hash(result) if over else None)
+        shape = self.layout.rows, self.layout.columns
+        strips = self._merger.strips(self._book.sums(self.id, index - 1, self.layout))
+        stays = over and self.layout.single
+        if not stays:
+            self._book.save_matrix(self.id, f"r{index}", shape, strips)
+            strips = iter([self._book.load_matrix(self.id, f"r{index}")])
+        kept = replace(self.kept, sub_task=index, result=strips_hash(shape, strips) if over else None)
         steps = [Finished(self.id, kept.result)] if over else []
         self._book.put(kept, steps, forget_runs=range(self.layout.runs))
-        self._book.drop_sums(self.id, index - 1)
+        if not stays:
+            self._book.drop_sums(self.id, index - 1)
         self.kept = kept
         if over:
             return True
@@ -144,9 +149,6 @@ class Job:
         """Values outgrow 64 bits: what was done stays paid, the rest goes back."""
         self.kept = replace(self.kept, error=error)
         self._book.put(self.kept, [Finished(self.id, None)])
-
-    def result(self) -> NDArray[Any]:
-        return self._book.load_matrix(self.id, f"r{len(self.kept.task.matrices) - 1}")
 
     def _hash(self, at: At) -> bytes:
         found = self._hashes.get(at)

@@ -1,6 +1,6 @@
 """Matrices on the wire: their cells in pieces, as compact as their values allow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,23 +58,32 @@ class Buffer:
         return np.frombuffer(self._cells, kind)
 
 
-def pieces_of(hash: bytes, cells: memoryview) -> Iterator[Piece]:
-    """The cells in pieces of a MiB."""
-    for offset in range(0, len(cells), PIECE):
-        yield Piece(hash, offset, len(cells), cells[offset : offset + PIECE])
-
-
 def matrix_pieces(matrix: Int8 | Int64) -> Iterator[Piece]:
-    """A checked matrix's pieces."""
-    return pieces_of(matrix_hash(matrix), matrix_bytes(matrix))
+    """A checked matrix's cells in pieces of a MiB."""
+    cells = matrix_bytes(matrix)
+    return _pieces(matrix_hash(matrix), cells, 0, len(cells))
 
 
-def result_cells(result: NDArray[Any]) -> tuple[memoryview, int]:
-    """A result's cells, and bytes a cell: 4 where all values fit."""
+def cell_width(strips: Iterable[NDArray[Any]]) -> int:
+    """Bytes a cell of a result that comes some rows at a time: 4 where all values fit, else 8."""
     small = np.iinfo(np.int32)
-    fits = result.dtype == np.int32 or (result.min() >= small.min and result.max() <= small.max)
-    width = 4 if fits else 8
-    return matrix_bytes(result.astype(f"<i{width}", copy=False)), width
+    for strip in strips:
+        if strip.dtype == np.int32:
+            return 4
+        if strip.min() < small.min or strip.max() > small.max:
+            return 8
+    return 4
+
+
+def result_pieces(merged: Merged, strips: Iterable[NDArray[Any]]) -> Iterator[Piece]:
+    """A result's cells in pieces of a MiB at the most; ``strips``: its rows, some at a time."""
+    total, offset = merged.rows * merged.columns * merged.cells, 0
+    rows = max(1, PIECE // (merged.columns * merged.cells))
+    for strip in strips:
+        for start in range(0, len(strip), rows):
+            cells = matrix_bytes(strip[start : start + rows].astype(f"<i{merged.cells}", copy=False))
+            yield from _pieces(merged.hash, cells, offset, total)
+            offset += len(cells)
 
 
 def result_of(merged: Merged, buffer: Buffer) -> Int64:
@@ -83,3 +92,9 @@ def result_of(merged: Merged, buffer: Buffer) -> Int64:
     if result_hash(result) != merged.hash:
         raise DataCorrupt("the result is not the one that was announced")
     return result
+
+
+def _pieces(hash: bytes, cells: memoryview, first: int, total: int) -> Iterator[Piece]:
+    """``cells``: some of the matrix's, from byte ``first`` of ``total``."""
+    for offset in range(0, len(cells), PIECE):
+        yield Piece(hash, first + offset, total, cells[offset : offset + PIECE])

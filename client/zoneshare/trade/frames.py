@@ -141,6 +141,8 @@ class Frames(asyncio.BufferedProtocol):
 
     def _make_room(self, taken: int) -> None:
         """Go on after ``taken`` bytes; a large frame that has begun gets room of its own."""
+        if not taken and self._room is not self._usual:
+            return
         rest = bytes(self._room[taken : self._filled])
         begun = HEAD + int.from_bytes(rest[:HEAD], "big") if len(rest) >= HEAD else 0
         if self._room is self._usual and begun > _LARGE:

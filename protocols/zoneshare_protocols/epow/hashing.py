@@ -1,5 +1,6 @@
 """BLAKE3 of matrices and of what is made of them: the same on every machine."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,16 @@ def matrix_hash(matrix: NDArray[Any]) -> bytes:
 
 def result_hash(result: NDArray[Any]) -> bytes:
     """The hash of a task's result as it stands on the ledger: its :func:`matrix_hash` as int64, whatever it is here."""
-    hasher = matrix_hasher("int64", result.shape)
-    rows = max(1, _AT_ONCE // result.shape[1])
-    for start in range(0, len(result), rows):
-        hasher.update(matrix_bytes(result[start : start + rows].astype(np.int64, copy=False)))
+    return strips_hash(result.shape, (result,))
+
+
+def strips_hash(shape: tuple[int, ...], strips: Iterable[NDArray[Any]]) -> bytes:
+    """The :func:`result_hash` of a result that comes some rows at a time."""
+    hasher = matrix_hasher("int64", shape)
+    rows = max(1, _AT_ONCE // shape[1])
+    for strip in strips:
+        for start in range(0, len(strip), rows):
+            hasher.update(matrix_bytes(strip[start : start + rows].astype(np.int64, copy=False)))
     return hasher.digest()
 
 

@@ -87,6 +87,11 @@ class Layout(Record, frozen=True, tag="zoneshare/epow-layout/1"):
     def runs(self) -> int:
         return self.nsubs // self.inner_blocks * self.segments
 
+    @property
+    def single(self) -> bool:
+        """Whether there is one run for each result block: the runs' sums are the result."""
+        return self.runs == self.row_blocks * self.column_blocks
+
     def nsub(self, index: int) -> Nsub:
         """The nsub-task with this id. Raises NotFound."""
         if not 0 <= index < self.nsubs:

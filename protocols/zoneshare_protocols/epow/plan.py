@@ -23,6 +23,12 @@ def describe(matrix: NDArray[Any]) -> MatrixInfo:
     return MatrixInfo(checked.shape[0], checked.shape[1], limb_count(checked), matrix_hash(checked))
 
 
+def check_named(matrix: NDArray[Any], info: MatrixInfo) -> None:
+    """Raises DataCorrupt unless this is the matrix that a task names so."""
+    if describe(matrix) != info:
+        raise DataCorrupt("the matrix is not the one the task names", matrix=info.hash.hex())
+
+
 def check_chain(matrices: Sequence[MatrixInfo]) -> None:
     """Raises Malformed when there are fewer than two matrices or neighbours do not conform.
 
@@ -71,13 +77,9 @@ def escrow(task: Task) -> int:
 def sub_task(task: Task, index: int, left: NDArray[Any], right: NDArray[Any], seed: bytes) -> SubTask:
     """Sub-task ``index``: ``left`` is the first matrix or the result so far, ``right`` matrix ``index`` + 1.
 
-    ``seed``: the task's 32 random bytes. Raises DataCorrupt when a matrix is not what the task names, LimitExceeded
-    (with the sub-task's number) when values may outgrow 64 bits: the task ends there, what was done is paid, and the
-    rest of the escrow goes back.
+    ``seed``: the task's 32 random bytes. Raises LimitExceeded (with the sub-task's number) when values may outgrow
+    64 bits: the task ends there, what was done is paid, and the rest of the escrow goes back.
     """
-    named = [(right, task.matrices[index + 1])] + ([(left, task.matrices[0])] if index == 0 else [])
-    if any(describe(matrix) != info for matrix, info in named):
-        raise DataCorrupt("a matrix is not the one the task names", sub_task=index)
     try:
         return SubTask(left, right, task.basic, keyed("zoneshare/epow-sub-task/1", seed, index.to_bytes(8, "big")))
     except LimitExceeded as refusal:

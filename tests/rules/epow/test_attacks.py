@@ -114,9 +114,9 @@ def test_an_nsub_task_outside_the_assignment_does_not_count(change: dict[str, ob
 
 def test_results_sent_twice_are_merged_and_counted_once() -> None:
     merger, claim = Merger(TASK.layout), Claim("ann", 7, 600, 3)
-    merger.add(0, loop(TASK, EASY).result)
+    merger.add(0)
     with pytest.raises(AlreadyExists):
-        merger.add(0, loop(TASK, EASY).result)
+        merger.add(0)
     claim = count_verified(claim, 3)
     with pytest.raises(LimitExceeded):
         count_verified(claim, 1)

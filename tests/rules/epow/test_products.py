@@ -2,16 +2,17 @@
 
 import tracemalloc
 from itertools import islice
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoneshare_protocols.epow import exact
+from zoneshare_protocols.epow import exact, merge
 from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, nsub_hash
 from zoneshare_protocols.epow.layout import Layout
-from zoneshare_protocols.epow.merge import Merger
+from zoneshare_protocols.epow.merge import Merger, strips
 from zoneshare_protocols.epow.operands import Operand, SubTask
 from zoneshare_protocols.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, WrongPhase
 
@@ -26,10 +27,12 @@ def total(products: list[exact.Int32]) -> exact.Int32:
 
 def mine(task: SubTask) -> exact.Int64:
     """What honest miners and the coordinator do together."""
-    merger = Merger(task.layout)
+    merger, b = Merger(task.layout), task.layout.basic
+    sums = np.zeros((task.layout.runs, b, b), np.int32)
     for run in task.layout.each_run():
-        merger.add(run.index, total([exact.multiply(a, b) for a, b in task.run_blocks(run)]))
-    return merger.result().astype(np.int64)
+        sums[run.index] = total([exact.multiply(a, b) for a, b in task.run_blocks(run)])
+        merger.add(run.index)
+    return np.concatenate(list(merger.strips(sums))).astype(np.int64)
 
 
 @settings(max_examples=40, deadline=None)
@@ -42,7 +45,8 @@ def test_any_shapes_and_widths_merge_to_the_exact_product(data: st.DataObject) -
     right = rng.integers(-(2**right_bits) + 1, 2**right_bits, (inner, columns)) // inner
     task = SubTask(left, right, data.draw(st.integers(2, 9)), SEED)
     expected = left.astype(object) @ right.astype(object)
-    assert (mine(task).astype(object) == expected).all()
+    with patch.object(merge, "_STRIP", data.draw(st.sampled_from([1, 30, 1 << 18]))):
+        assert (mine(task).astype(object) == expected).all()
     assert (exact.product(left, right).astype(object) == expected).all()
 
 
@@ -160,20 +164,22 @@ def test_a_million_nsub_tasks_take_no_memory() -> None:
 
 
 def test_merging_refuses_twice_wrong_shapes_and_early_results() -> None:
-    merger = Merger(Layout(3, 3, 3, 2))
+    layout = Layout(3, 3, 3, 2)
+    merger, sums = Merger(layout), np.ones((layout.runs, 2, 2), np.int32)
     with pytest.raises(WrongPhase):
-        merger.result()
-    merger.add(0, np.ones((2, 2), np.int32))
-    before = merger.missing
+        merger.strips(sums)
+    merger.add(0)
     with pytest.raises(AlreadyExists):
-        merger.add(0, np.ones((2, 2), np.int32))
-    with pytest.raises(Malformed):
-        merger.add(1, np.ones((3, 3), np.int32))
-    with pytest.raises(Malformed):
-        merger.add(1, np.ones((2, 2), np.int64))
-    assert merger.missing == before
+        merger.add(0)
+    with pytest.raises(NotFound):
+        merger.add(layout.runs)
+    assert merger.missing == layout.runs - 1
     assert merger.merged(0)
     assert not merger.merged(1)
+    bad: list[np.ndarray] = [np.ones((layout.runs, 3, 3), np.int32), sums.astype(np.int64), sums[1:]]
+    for wrong in bad:
+        with pytest.raises(Malformed):
+            list(strips(layout, wrong))
 
 
 def test_hashes_are_of_values_not_of_layout_in_memory() -> None:

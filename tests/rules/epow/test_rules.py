@@ -248,15 +248,15 @@ def test_bad_tasks_are_refused() -> None:
     plan.check_chain(wide[:2])
     with pytest.raises(LimitExceeded, match="too large"):
         plan.check_chain(wide)
-    good = a_task(np.ones((2, 3)), np.ones((3, 2)))
-    with pytest.raises(DataCorrupt):
-        plan.sub_task(good, 0, np.ones((2, 3)), np.zeros((3, 2)), SEED)
-    with pytest.raises(DataCorrupt):
-        plan.sub_task(good, 0, np.zeros((2, 3)), np.ones((3, 2)), SEED)
+    named = plan.describe(np.ones((2, 3)))
+    plan.check_named(np.ones((2, 3), np.int8), named)
+    for other in (np.zeros((2, 3)), np.ones((3, 2))):
+        with pytest.raises(DataCorrupt):
+            plan.check_named(other, named)
     with pytest.raises(LimitExceeded):
         plan.escrow(a_task(np.ones((2, 3)), np.ones((3, 2)), fee=2**63 - 1, basic=2))
     with pytest.raises(Malformed):
-        decode(Task, encode(good)[:-1])
+        decode(Task, encode(a_task(np.ones((2, 3)), np.ones((3, 2))))[:-1])
     assert as_integers(np.ones((1, 1), np.float32)).dtype == np.int8
 
 

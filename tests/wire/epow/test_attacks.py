@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from tests.support.memory_ledger import as_identity
 from tests.wire.epow.rig import MONEY, RULES, Rig, int8
+from zoneshare.epow.book import Book
 from zoneshare.epow.engine import Finished
-from zoneshare.epow.job import Job
 from zoneshare.epow.messages import EPOW, Done, Mine, Taken, Welcome
 from zoneshare.epow.miner import Miner
 from zoneshare.epow.source import TaskFailed
@@ -21,7 +21,7 @@ from zoneshare.trade.wire import PeerGone, connect
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int32, product
 from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
-from zoneshare_protocols.epow.ledger import TaskStatus
+from zoneshare_protocols.epow.ledger import RunDone, TaskStatus
 from zoneshare_protocols.epow.records import RunResult
 from zoneshare_protocols.errors import FakeResult, LimitExceeded, Malformed, ZoneshareError
 
@@ -148,19 +148,20 @@ def test_slow_and_vanished_miners_lose_their_runs(tmp_path: Path) -> None:
 
 def test_a_lying_coordinator_is_found_by_the_source_and_fined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(tmp_path)
-    merge = Job.merge
+    add_runs = Book.add_runs
 
-    def bent(job: Job, run: int, total: Int32) -> None:
+    def bent(book: Book, runs: list[tuple[RunDone, RunResult, Int32]]) -> None:
+        ((done, result, total),) = runs
         wrong = total.copy()
-        wrong[0, 0] += run == 3
-        merge(job, run, wrong)
+        wrong[0, 0] += done.run == 3
+        add_runs(book, [(done, result, wrong)])
 
     async def work() -> None:
         async with rig.coordinator(), rig.miners("ann"), rig.source() as source:
             with pytest.raises(FakeResult, match="disputed"):
                 await source.multiply([A, B], fee=FEE)
 
-    monkeypatch.setattr(Job, "merge", bent)
+    monkeypatch.setattr(Book, "add_runs", bent)
     play(work())
     (task,) = rig.mining.tasks()
     assert task.status is TaskStatus.DISPUTED

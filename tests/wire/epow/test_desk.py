@@ -1,6 +1,7 @@
 """The desk by itself: whatever miners do, no run is lost or with two of them, and nobody waits beside a full plot."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from zoneshare.epow.desk import DEPTH, PLOT, Desk, Seat
 from zoneshare.epow.job import Job
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.ledger import MiningZone
 from zoneshare_protocols.epow.records import MatrixInfo, MiningRules, Task, Tip
 from zoneshare_protocols.errors import LimitExceeded, NotAllowed
@@ -26,7 +28,6 @@ LEFT, RIGHT = (np.ones(shape, np.int8) for shape in ((14, 4), (4, 14)))
 RUNS = 7 * 7
 A_RUN = 2
 """nsub-tasks of each run."""
-NOTHING = np.zeros((BASIC, BASIC), np.int32)
 
 
 class Shelf:
@@ -38,8 +39,12 @@ class Shelf:
     def load_matrix(self, id: bytes, name: str) -> NDArray[Any]:
         return self.matrices[name]
 
-    def save_matrix(self, id: bytes, name: str, matrix: NDArray[Any]) -> None:
-        self.matrices[name] = matrix
+    def save_matrix(self, id: bytes, name: str, shape: tuple[int, int], rows: Iterator[NDArray[Any]]) -> None:
+        self.matrices[name] = np.concatenate(list(rows))
+        assert self.matrices[name].shape == shape
+
+    def sums(self, id: bytes, sub_task: int, layout: Layout) -> NDArray[Any]:
+        return np.zeros((layout.runs, BASIC, BASIC), np.int32)
 
     def runs(self, id: bytes, sub_task: int) -> list[Any]:
         return []
@@ -132,7 +137,7 @@ class Desks(RuleBasedStateMachine):
             self.desk.count(seat, assignment)
         except (NotAllowed, LimitExceeded):
             return
-        self.job.merge(assignment.run, NOTHING)
+        self.job.merge(assignment.run)
         self.merged += 1
         assert not self.desk.holds(seat, assignment)
         self.hand_out()
@@ -213,7 +218,7 @@ def test_a_plot_of_the_sub_task_before_is_not_given_back_to_the_next() -> None:
     busy.plot.extend((job, 0, run) for run in job.take(RUNS))
     # After a restart of the coordinator, others deliver what they held before it.
     for run in range(RUNS):
-        job.merge(run, NOTHING)
+        job.merge(run)
     assert not job.advance()
     assert len(busy.held) == DEPTH  # so its plot is not looked at
     other, idle = sit(desk, "bob", 600), sit(desk, "cid", 600)

@@ -1,0 +1,141 @@
+"""A job by itself, on real files: what is verified stays over a restart, and the result goes to its source whole."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from tests.wire.epow.rig import Rig, int8
+from zoneshare.epow import matrices
+from zoneshare.epow.book import Book, KeptTask
+from zoneshare.epow.job import Job, run_done
+from zoneshare.epow.matrices import Buffer, cell_width, matrix_pieces, result_of, result_pieces
+from zoneshare.epow.messages import PIECE, Merged
+from zoneshare_protocols.codec import digest
+from zoneshare_protocols.epow import merge
+from zoneshare_protocols.epow.blocks import assign
+from zoneshare_protocols.epow.exact import Int32, Int64, as_integers, multiply, product
+from zoneshare_protocols.epow.plan import describe
+from zoneshare_protocols.epow.records import RunResult, Task, Tip
+from zoneshare_protocols.errors import DataCorrupt
+
+BASIC = 4
+RNG = np.random.default_rng(31)
+Factors = tuple[NDArray[np.integer[Any]], ...]
+TIP = Tip(0, bytes(32), 1 << 16, 0)
+THIN = int8(RNG, 9, 7), int8(RNG, 7, 13)
+WIDE = RNG.integers(-(2**20), 2**20, (9, 7)), RNG.integers(-(2**20), 2**20, (7, 13))
+CHAINS: dict[str, Factors] = {
+    "int8": THIN,
+    "wide values": WIDE,
+    "a chain": (*THIN, int8(RNG, 13, 6)),
+    "a chain whose first result fits 8 bits": (np.eye(9, 7, dtype=np.int8), int8(RNG, 7, 13), int8(RNG, 13, 6)),
+}
+
+
+def brought(book: Book, factors: Factors) -> KeptTask:
+    """A task whose matrices are here."""
+    checked = [as_integers(factor) for factor in factors]
+    task = Task("sue", tuple(map(describe, checked)), BASIC, 1, bytes(16))
+    for number, matrix in enumerate(checked):
+        with book.incoming(task.id, task.matrices[number]) as incoming:
+            for piece in matrix_pieces(matrix):
+                incoming.add(piece)
+            incoming.finish([book.matrix_path(task.id, f"m{number}")])
+    kept = KeptTask(task, bytes(32))
+    book.put(kept)
+    return kept
+
+
+def do(job: Job, book: Book, runs: int) -> None:
+    """The next runs, verified, kept and merged."""
+    for run in job.take(runs):
+        at = assign(job.id, job.kept.sub_task, run, "ann", TIP)
+        total: Int32 = np.sum([multiply(a, b) for a, b in job.sub.run_blocks(run)], axis=0, dtype=np.int32)
+        book.add_runs([(run_done(at, bytes(32)), RunResult(digest(at), (bytes(32),) * run.count, bytes(32)), total)])
+        job.merge(run.index)
+
+
+def sent(book: Book, kept: KeptTask) -> Int64:
+    """What a source makes of the messages that bring it the result."""
+    assert kept.result is not None
+    rows, columns = kept.task.matrices[0].rows, kept.task.matrices[-1].columns
+    merged = Merged(kept.task.id, kept.result, rows, columns, cell_width(book.result(kept)))
+    buffer = Buffer(merged.hash, rows * columns * merged.cells)
+    for piece in result_pieces(merged, book.result(kept)):
+        assert len(piece.cells) <= PIECE
+        buffer.add(piece)
+    assert buffer.complete
+    return result_of(merged, buffer)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("strip", [1, 20, 1 << 18])
+def test_a_job_goes_on_after_a_restart_and_its_result_is_the_product(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, strip: int
+) -> None:
+    monkeypatch.setattr(merge, "_STRIP", strip)
+    monkeypatch.setattr(matrices, "PIECE", 3 * strip)
+    factors = CHAINS[name]
+    book = Book(tmp_path)
+    brought(book, factors)
+    over = False
+    while not over:
+        (kept,) = book.tasks()
+        job = Job(kept, book).open()
+        do(job, book, job.layout.runs // 2)
+        book.close()
+        book = Book(tmp_path)
+        (kept,) = book.tasks()
+        job = Job(kept, book).open()
+        assert job.missing == job.layout.runs - job.layout.runs // 2
+        do(job, book, job.missing)
+        over = job.advance()
+    book.close()
+    book = Book(tmp_path)
+    (kept,) = book.tasks()
+    true = factors[0].astype(object)
+    for factor in factors[1:]:
+        true = true @ factor.astype(object)
+    for _ in range(2):
+        assert (sent(book, kept).astype(object) == true).all()
+    book.close()
+
+
+def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    book = Book(tmp_path / "cora")
+    kept = brought(book, CHAINS["a chain"])
+    book.check_matrices(kept)
+    rotten = book.matrix_path(kept.task.id, "m1")
+    cells = bytearray(rotten.read_bytes())
+    cells[-1] ^= 1
+    rotten.write_bytes(cells)
+    with pytest.raises(DataCorrupt):
+        book.check_matrices(kept)
+    book.check_matrices(replace(kept, sub_task=1))  # it is used no more
+    book.close()
+
+    async def start() -> None:
+        async with rig.coordinator():
+            pass
+
+    with pytest.raises(DataCorrupt):
+        asyncio.run(start())
+
+
+def test_a_result_that_is_its_sums_takes_no_second_file(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    job = Job(brought(book, THIN), book).open()
+    do(job, book, job.missing)
+    assert job.advance()
+    folder = book.matrix_path(job.id, "m0").parent
+    assert sorted(path.name for path in folder.iterdir()) == ["m0.npy", "m1.npy", "sums0"]
+    assert (sent(book, job.kept) == product(*THIN)).all()
+    book.forget(job.id)
+    assert not folder.exists()
+    book.close()
