@@ -13,8 +13,10 @@ from numpy.lib import format as npy
 
 from zoneshare.epow.matrices import Expected
 from zoneshare.epow.messages import Piece
-from zoneshare_protocols.epow.plan import check_named
+from zoneshare_protocols.epow.exact import as_integers, limb_count
+from zoneshare_protocols.epow.hashing import matrix_hasher
 from zoneshare_protocols.epow.records import MatrixInfo
+from zoneshare_protocols.errors import DataCorrupt
 
 HALF = ".half-"
 """How the names of files begin that are not complete."""
@@ -35,6 +37,7 @@ class Incoming:
         kind = np.dtype("<i1" if info.limbs == 1 else "<i8")
         shape = info.rows, info.columns
         self._expected = Expected(info.hash, info.rows * info.columns * kind.itemsize)
+        self._hasher = matrix_hasher(kind.name, shape)
         # A name of its own: a source whose connection broke may bring the same matrix before the old one is noticed.
         handle, name = tempfile.mkstemp(".npy", HALF, folder)
         self._half, self._file = Path(name), os.fdopen(handle, "wb")
@@ -55,13 +58,16 @@ class Incoming:
     def add(self, piece: Piece) -> None:
         """Raises Malformed for another matrix's piece, one out of order, or more than was announced."""
         self._expected.take(piece)
+        self._hasher.update(piece.cells)
         self._file.write(piece.cells)
 
     def finish(self, names: Sequence[Path]) -> None:
         """Have it on the disk under these names, complete. Raises DataCorrupt when it is not the one that was named."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        check_named(np.load(self._half, mmap_mode="r", allow_pickle=False), self._info)
+        matrix = np.load(self._half, mmap_mode="r", allow_pickle=False)
+        if self._hasher.digest() != self._info.hash or limb_count(as_integers(matrix)) != self._info.limbs:
+            raise DataCorrupt("the matrix is not the one the task names", matrix=self._info.hash.hex())
         first, *others = names
         for other in others:
             shutil.copyfile(self._half, other)

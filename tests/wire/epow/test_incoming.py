@@ -9,7 +9,9 @@ from zoneshare.epow.book import Book
 from zoneshare.epow.incoming import Incoming
 from zoneshare.epow.matrices import matrix_pieces
 from zoneshare.epow.messages import Piece
+from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.plan import describe
+from zoneshare_protocols.epow.records import MatrixInfo
 from zoneshare_protocols.errors import DataCorrupt, Malformed
 
 SMALL = np.random.default_rng(1).integers(-128, 128, (1500, 1100)).astype(np.int8)
@@ -56,6 +58,19 @@ def test_another_matrix_than_the_one_named_is_not_kept(tmp_path: Path) -> None:
     with Incoming(tmp_path, named) as incoming:
         for piece in matrix_pieces(changed):
             incoming.add(Piece(named.hash, piece.offset, piece.total, piece.cells))
+        with pytest.raises(DataCorrupt):
+            incoming.finish([tmp_path / "m0.npy"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("largest", "limbs"), [(100, 2), (2**20, 2), (2**20, 4)])
+def test_a_matrix_that_takes_other_limbs_than_named_is_not_kept(tmp_path: Path, largest: int, limbs: int) -> None:
+    """More would have miners paid for nothing, fewer would lose what is in the others."""
+    matrix = np.full((30, 20), largest, np.int64)
+    named = MatrixInfo(30, 20, limbs, matrix_hash(matrix))
+    with Incoming(tmp_path, named) as incoming:
+        for piece in matrix_pieces(matrix):
+            incoming.add(piece)
         with pytest.raises(DataCorrupt):
             incoming.finish([tmp_path / "m0.npy"])
     assert not list(tmp_path.iterdir())
