@@ -5,7 +5,6 @@ after each kind of write of its journal, of its files, and of its batches on the
 it; the file ``KILLED`` (in the environment) has a line for every death. Ended by SIGTERM.
 """
 
-import json
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.support.ports import steady_port
 from zoneshare.__main__ import main
 from zoneshare.epow.book import Book
 from zoneshare.epow.ledger import Mining
@@ -51,7 +51,8 @@ def live() -> None:
 
 
 def lives() -> None:
-    """The parent never starts a thread, so that it may fork at any time; the port stays that of the first life."""
+    """The parent never starts a thread, so that it may fork at any time; all lives have one port."""
+    sys.argv[sys.argv.index("--port") + 1] = str(steady_port())
     import_module("zoneshare.cli.epow")
     import_module("zoneshare.gateway")
     first, out = True, os.pipe()
@@ -63,10 +64,7 @@ def lives() -> None:
             os._exit(0)
         signal.signal(signal.SIGTERM, lambda *_, child=pid: os.kill(child, signal.SIGTERM))
         if first:
-            said = os.read(out[0], 10_000)
-            os.write(1, said)
-            port = json.loads(said)["port"]
-            sys.argv[sys.argv.index("--port") + 1] = str(port)
+            os.write(1, os.read(out[0], 10_000))
             first = False
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != -signal.SIGKILL:
             return

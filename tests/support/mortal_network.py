@@ -18,6 +18,7 @@ from typing import Any
 
 from fabric_protos.common import common_pb2
 
+from tests.support.ports import steady_port
 from zoneshare_chaincode.deploy import zoneshare
 from zoneshare_network.network import EmbeddedNetwork, now_ms
 from zoneshare_network.server import FabricServer
@@ -91,7 +92,7 @@ def run(folder: Path, shared: Shared, point: str, port: int) -> None:
 
 def main(folder: Path, shared: Shared, point: str) -> None:
     """The parent never starts a thread, so that it may fork at any time."""
-    out, port = os.pipe(), 0
+    out, port, first = os.pipe(), steady_port(), True
     while True:
         pid = os.fork()
         if pid == 0:
@@ -100,9 +101,9 @@ def main(folder: Path, shared: Shared, point: str) -> None:
             sys.stdout.flush()
             os._exit(0)
         address = os.read(out[0], 200)
-        if port == 0:
+        if first:
             os.write(1, address)
-            port = int(address.rpartition(b":")[2])
+            first = False
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != -signal.SIGKILL:
             return
 

@@ -23,6 +23,7 @@ from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
 from zoneshare_protocols.epow.merge import strips
 from zoneshare_protocols.epow.plan import check_named
 from zoneshare_protocols.epow.records import MatrixInfo, RunResult, Task
+from zoneshare_protocols.errors import DataCorrupt
 
 TASK, RUN, STEP, BATCH = "epow-task", "epow-run", "epow-step", "epow-batch"
 RESULT = "epow-result"
@@ -83,11 +84,15 @@ class Book:
     def matrix_path(self, task: bytes, name: str) -> Path:
         return self._task_folder(task) / f"{name}.npy"
 
-    def check_matrices(self, kept: KeptTask) -> None:
-        """Those that a task still needs are as they came. Raises DataCorrupt."""
+    def check(self, kept: KeptTask) -> None:
+        """What a task at work still needs is here: its matrices as they came, and verified sums. Raises DataCorrupt."""
+        id, basic = kept.task.id, kept.task.basic
         for number, info in enumerate(kept.task.matrices):
             if number > kept.sub_task or number == kept.sub_task == 0:
-                check_named(self.load_matrix(kept.task.id, f"m{number}"), info)
+                check_named(self.load_matrix(id, f"m{number}"), info)
+        sums = 1 + max((done.run for done in self.runs(id, kept.sub_task)), default=-1)
+        if self._sums(id, kept.sub_task).stat().st_size < sums * basic * basic * 4:
+            raise DataCorrupt("sums that were verified are gone", task=id.hex(), sub_task=kept.sub_task)
 
     def save_matrix(
         self, task: bytes, name: str, shape: tuple[int, int], rows: Iterator[NDArray[np.integer[Any]]]

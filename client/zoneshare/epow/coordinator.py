@@ -68,7 +68,7 @@ class Coordinator:
         """Listen; the port. Waits for a ledger that is away for a moment.
 
         Raises Misuse when the port is taken, or this identity is not the zone's coordinator; DataCorrupt when a matrix
-        of a task at work is not what it was.
+        of a task at work is not what it was, or verified sums are gone.
         """
         zone = await answered(self._clock, self._mining.zone)
         if zone.coordinator != self._identity.account:
@@ -85,7 +85,7 @@ class Coordinator:
         await clerk.recorder.recover()
         for kept in await asyncio.to_thread(self._book.tasks):
             if kept.result is None and not kept.error:
-                await asyncio.to_thread(self._book.check_matrices, kept)
+                await asyncio.to_thread(self._book.check, kept)
                 await clerk.open(kept)
         threading.Thread(target=_listen, args=(loop, clerk, self._stream), daemon=True, name="epow-blocks").start()
         for work in (clerk.run(), clerk.recorder.run(), clerk.tick()):

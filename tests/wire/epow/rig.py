@@ -15,6 +15,7 @@ from tests.support.memory_identity import Identity as Person
 from tests.support.memory_identity import identity
 from tests.support.memory_ledger import Hook, MemoryLedger, Shared, as_identity, no_hook
 from tests.support.memory_world import ORGS, World, balance
+from tests.support.ports import steady_port
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
 from zoneshare.epow.ledger import Mining
@@ -93,7 +94,7 @@ class Rig:
         options = {"trusted": self.trusted, "clock": SystemClock(), **options}
         made = Coordinator(self.of(self.cora, hook), as_identity(self.cora), book=book, **options)
         try:
-            self.port = await made.start("127.0.0.1", self.port)
+            self.port = await made.start("127.0.0.1", self.port or steady_port())
             yield made
         finally:
             await made.stop()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.memory_identity import identity
 from tests.support.memory_ledger import Dead, Hook, as_identity, no_hook
+from tests.support.ports import steady_port
 from tests.wire.epow.rig import Rig, int8
 from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
@@ -45,7 +46,7 @@ async def live(rig: Rig, hook: Hook) -> None:
     book = Book(rig.folder / "cora", hook)
     made = Coordinator(rig.of(rig.cora, hook), as_identity(rig.cora), rig.trusted, book, clock=SystemClock(), grace=0.2)
     try:
-        rig.port = await made.start("127.0.0.1", rig.port)
+        rig.port = await made.start("127.0.0.1", rig.port or steady_port())
         await made.wait()
     finally:
         await made.stop()

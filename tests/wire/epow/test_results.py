@@ -110,14 +110,14 @@ def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_
     rig = Rig(tmp_path)
     book = Book(tmp_path / "cora")
     kept = brought(book, CHAINS["a chain"])
-    book.check_matrices(kept)
+    book.check(kept)
     rotten = book.matrix_path(kept.task.id, "m1")
     cells = bytearray(rotten.read_bytes())
     cells[-1] ^= 1
     rotten.write_bytes(cells)
     with pytest.raises(DataCorrupt):
-        book.check_matrices(kept)
-    book.check_matrices(replace(kept, sub_task=1))  # it is used no more
+        book.check(kept)
+    book.check(replace(kept, sub_task=1))  # it is used no more
     book.close()
 
     async def start() -> None:
@@ -126,6 +126,19 @@ def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_
 
     with pytest.raises(DataCorrupt):
         asyncio.run(start())
+
+
+def test_a_coordinator_does_not_go_on_without_sums_that_were_verified(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    kept = brought(book, THIN)
+    job = Job(kept, book).open()
+    do(job, book, 3)
+    book.check(kept)
+    sums = book.matrix_path(job.id, "m0").with_name("sums0")
+    sums.write_bytes(sums.read_bytes()[:-1])
+    with pytest.raises(DataCorrupt):
+        book.check(kept)
+    book.close()
 
 
 def test_a_result_that_is_its_sums_takes_no_second_file(tmp_path: Path) -> None:

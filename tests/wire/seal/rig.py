@@ -20,6 +20,7 @@ from tests.support.memory_identity import Identity as Person
 from tests.support.memory_ledger import Dead, Hook, MemoryLedger, Shared, as_identity, no_hook
 from tests.support.memory_stub import Zone
 from tests.support.memory_world import pages
+from tests.support.ports import steady_port
 from zoneshare.ledger import Committed, Conflict
 from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.bidder import Bidder, Policy
@@ -246,7 +247,7 @@ class Rig:
         """The drone, listening while the block runs."""
         drone = self.drone(hook, **options)
         try:
-            self.port = await drone.start("127.0.0.1", self.port)
+            self.port = await drone.start("127.0.0.1", self.port or steady_port())
             yield drone
         finally:
             await drone.stop()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import steady_port
 from tests.wire.seal.test_process import PATIENCE_S, Site
 from zoneshare.cli.main import run
 
@@ -58,7 +59,7 @@ def test_a_round_by_processes_that_are_killed(site: Site) -> None:
     assert "0 auctions begin with 5f" in refused("auction", "show", "ann", "5f")
     _, enclave = site.enclave()
     words = ("auction", "run", "dora", "--enclave", f"127.0.0.1:{enclave}", *ROUND)
-    drone = site.start("drone", *words, "--port", "0")
+    drone = site.start("drone", *words, "--port", str(steady_port()))
     port = re.search(r"takes bids on 127.0.0.1:(\d+)", site.until("drone", "takes bids on"))
     assert port is not None
     vehicle = ("bid", "serve", "ann", "--drone", f"127.0.0.1:{port[1]}", "--unit-cost", "20")

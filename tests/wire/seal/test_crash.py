@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.support.memory_ledger import Dead, no_hook
+from tests.support.ports import steady_port
 from tests.wire.seal.rig import TERMS_HERE, Killer, Rig
 from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.outcomes import Decided
@@ -38,7 +39,7 @@ async def until(killer: Killer, *work: asyncio.Task[object]) -> None:
 
 async def drone_killed(rig: Rig, killer: Killer) -> None:
     drone = rig.drone(killer)
-    rig.port = await drone.start("127.0.0.1", 0)
+    rig.port = await drone.start("127.0.0.1", steady_port())
     async with rig.driving("ann") as (ann,):
         await until(killer, asyncio.create_task(whole(drone, rig)))
         with contextlib.suppress(Dead):

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.rules.seal.market import TERMS
+from tests.support.ports import steady_port
 from tests.wire.seal.rig import SMALL, TERMS_HERE, Rig
 from zoneshare.seal.auctioneer import Auctioneer
 from zoneshare.seal.journey import Journey, Plan, Visit, locations, under_way
@@ -86,7 +87,7 @@ def test_a_drone_killed_on_its_way_goes_on_with_the_same_tasks(tmp_path: Path) -
 
     async def play() -> list[Visit]:
         drone = rig.drone()
-        rig.port = await drone.start("127.0.0.1", 0)
+        rig.port = await drone.start("127.0.0.1", steady_port())
         async with rig.driving("ann") as (ann,):
             way = asyncio.create_task(journey(rig, drone).fly())
             while not any(function == "auction:commit" for _, function in rig.writes):

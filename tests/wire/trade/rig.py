@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from tests.support.memory_ledger import Hook, MemoryLedger, Shared, as_identity, no_hook
 from tests.support.memory_world import World, balance
+from tests.support.ports import steady_port
 from zoneshare.device_keys import DeviceKeys
 from zoneshare.stores import Store
 from zoneshare.stores.folder import FolderStore
@@ -131,12 +132,12 @@ class Devices(ABC):
             policy=self.policy,
             tower=line,
         )
-        self.port = await seller.start("127.0.0.1", self.port)
+        self.port = await seller.start("127.0.0.1", self.port or steady_port())
         return seller
 
     async def watchtower(self, hook: Hook = no_hook) -> Watchtower:
         tower = Watchtower(self.party("carol", hook), self.journal("carol", hook), self.clock)
-        self.tower_port = await tower.start("127.0.0.1", self.tower_port)
+        self.tower_port = await tower.start("127.0.0.1", self.tower_port or steady_port())
         return tower
 
     def kill(self, name: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+from tests.support.ports import steady_port
 from tests.wire.trade.terminal import PATIENCE_S, Terminal, until
 
 CHUNK = 2_000
@@ -29,7 +30,7 @@ def test_a_trade_by_hand_killed_twice(terminal: Terminal) -> None:
     goods.write_bytes(os.urandom(CHUNK * CHUNKS - 7))
     serve = ("seller", "serve", "bob", "--json")
     offer = terminal.run("seller", "add", "bob", "goods.bin", "--price", "2", "--chunk-size", str(CHUNK))
-    seller, text = terminal.start(*serve, "--port", "0", ready=is_json)
+    seller, text = terminal.start(*serve, "--port", str(steady_port()), ready=is_json)
     port = json.loads(text)["port"]
     address = f"127.0.0.1:{port}"
     buy = ("buy", "alice", offer["data"], "--from", address, "--max-price", "2", "--out", "got.bin", "--window", "4")
