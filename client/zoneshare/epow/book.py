@@ -90,9 +90,8 @@ class Book:
         for number, info in enumerate(kept.task.matrices):
             if number > kept.sub_task or number == kept.sub_task == 0:
                 check_named(self.load_matrix(id, f"m{number}"), info)
-        sums = 1 + max((done.run for done in self.runs(id, kept.sub_task)), default=-1)
-        if self._sums(id, kept.sub_task).stat().st_size < sums * basic * basic * 4:
-            raise DataCorrupt("sums that were verified are gone", task=id.hex(), sub_task=kept.sub_task)
+        if done := self.runs(id, kept.sub_task):
+            self._map_sums(id, kept.sub_task, (1 + max(each.run for each in done), basic, basic))
 
     def save_matrix(
         self, task: bytes, name: str, shape: tuple[int, int], rows: Iterator[NDArray[np.integer[Any]]]
@@ -111,8 +110,11 @@ class Book:
         half.rename(self.matrix_path(task, name))
 
     def load_matrix(self, task: bytes, name: str) -> NDArray[Any]:
-        """Straight from the file: it is read as it is used, and takes no memory of ours."""
-        return np.asarray(np.load(self.matrix_path(task, name), mmap_mode="r", allow_pickle=False))
+        """Straight from the file: it is read as it is used, and takes no memory of ours. Raises DataCorrupt."""
+        try:
+            return np.asarray(np.load(self.matrix_path(task, name), mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError) as failed:
+            raise DataCorrupt("a matrix is gone, or not whole", task=task.hex(), matrix=name) from failed
 
     def runs(self, task: bytes, sub_task: int) -> list[RunDone]:
         """The verified runs of a sub-task."""
@@ -122,6 +124,7 @@ class Book:
         """Keep verified sums and the steps that pay for them; on the disk when this returns."""
         files = {(done.task, done.sub_task) for done, _, _ in runs}
         for done, _, total in runs:
+            self._sums(done.task, done.sub_task).touch()
             with self._sums(done.task, done.sub_task).open("r+b") as file:
                 file.seek(done.run * total.nbytes)
                 file.write(total.data)
@@ -136,9 +139,11 @@ class Book:
         self._journal.write(*entries)
 
     def sums(self, task: bytes, sub_task: int, layout: Layout) -> NDArray[np.int32]:
-        """All sums (runs x b x b) of a sub-task whose runs are all verified, straight from the file."""
-        shape = layout.runs, layout.basic, layout.basic
-        return np.asarray(np.memmap(self._sums(task, sub_task), np.int32, "r", shape=shape))
+        """All sums (runs x b x b) of a sub-task whose runs are all verified, straight from the file.
+
+        Raises DataCorrupt.
+        """
+        return self._map_sums(task, sub_task, (layout.runs, layout.basic, layout.basic))
 
     def result(self, kept: KeptTask) -> Iterator[NDArray[np.integer[Any]]]:
         """A merged task's result, some of its rows at a time: from its file, or its sums, if those are the result."""
@@ -187,9 +192,13 @@ class Book:
         return self.folder / "tasks" / task.hex()
 
     def _sums(self, task: bytes, sub_task: int) -> Path:
-        path = self._task_folder(task) / f"sums{sub_task}"
-        path.touch()
-        return path
+        return self._task_folder(task) / f"sums{sub_task}"
+
+    def _map_sums(self, task: bytes, sub_task: int, shape: tuple[int, int, int]) -> NDArray[np.int32]:
+        try:
+            return np.asarray(np.memmap(self._sums(task, sub_task), np.int32, "r", shape=shape))
+        except (OSError, ValueError) as failed:
+            raise DataCorrupt("sums that were verified are gone", task=task.hex(), sub_task=sub_task) from failed
 
 
 def _run_key(task: bytes, sub_task: int, run: int) -> str:

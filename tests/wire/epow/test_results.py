@@ -60,14 +60,14 @@ def do(job: Job, book: Book, runs: int) -> None:
         job.merge(run.index)
 
 
-def sent(book: Book, kept: KeptTask) -> Int64:
-    """What a source makes of the messages that bring it the result."""
+def sent(book: Book, kept: KeptTask, most: int = PIECE) -> Int64:
+    """What a source makes of the messages that bring it the result, in pieces of ``most`` bytes."""
     assert kept.result is not None
     rows, columns = kept.task.matrices[0].rows, kept.task.matrices[-1].columns
     merged = Merged(kept.task.id, kept.result, rows, columns, cell_width(book.result(kept)))
     buffer = Buffer(merged.hash, rows * columns * merged.cells)
     for piece in result_pieces(merged, book.result(kept)):
-        assert len(piece.cells) <= PIECE
+        assert len(piece.cells) <= most
         buffer.add(piece)
     assert buffer.complete
     return result_of(merged, buffer)
@@ -102,7 +102,7 @@ def test_a_job_goes_on_after_a_restart_and_its_result_is_the_product(
     for factor in factors[1:]:
         true = true @ factor.astype(object)
     for _ in range(2):
-        assert (sent(book, kept).astype(object) == true).all()
+        assert (sent(book, kept, 3 * strip).astype(object) == true).all()
     book.close()
 
 
@@ -112,9 +112,12 @@ def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_
     kept = brought(book, CHAINS["a chain"])
     book.check(kept)
     rotten = book.matrix_path(kept.task.id, "m1")
-    cells = bytearray(rotten.read_bytes())
-    cells[-1] ^= 1
-    rotten.write_bytes(cells)
+    whole = rotten.read_bytes()
+    for cells in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:-1], b""):
+        rotten.write_bytes(cells)
+        with pytest.raises(DataCorrupt):
+            book.check(kept)
+    rotten.unlink()
     with pytest.raises(DataCorrupt):
         book.check(kept)
     book.check(replace(kept, sub_task=1))  # it is used no more
@@ -138,6 +141,10 @@ def test_a_coordinator_does_not_go_on_without_sums_that_were_verified(tmp_path: 
     sums.write_bytes(sums.read_bytes()[:-1])
     with pytest.raises(DataCorrupt):
         book.check(kept)
+    sums.unlink()
+    with pytest.raises(DataCorrupt):
+        book.check(kept)
+    assert not sums.exists()
     book.close()
 
 
