@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.memory_identity import identity
 from tests.support.memory_ledger import Dead, Hook, as_identity, no_hook
@@ -22,7 +26,9 @@ A, B, C = int8(RNG, 20, 30), int8(RNG, 30, 30), int8(RNG, 30, 18)
 NSUBS = 2 * 2 * 2 + 2 * 2 * 2 * 4
 """At most: the second sub-task's left matrix is a result, of up to four limbs."""
 FEE = 20_000
-POINTS = 44
+CHAIN, SUMS = (A, B, C), (A, B)
+"""Three factors, whose result is put together of limbs; two, whose sums are the result."""
+POINTS = [*((CHAIN, at) for at in range(1, 45)), *((SUMS, at) for at in range(1, 27))]
 """Before and after each write of an undisturbed run; a killed one has more."""
 
 
@@ -53,13 +59,13 @@ async def live(rig: Rig, hook: Hook) -> None:
         book.close()
 
 
-async def play(rig: Rig, killer: Killer) -> None:
+async def play(rig: Rig, killer: Killer, factors: Sequence[NDArray[Any]]) -> None:
     lives = asyncio.create_task(_lives(rig, killer))
     while not rig.port:
         await asyncio.sleep(0.005)
     async with rig.miners("ann", "bob"), rig.source() as source:
-        result = await source.multiply([A, B, C], fee=FEE)
-        assert (result == product(product(A, B), C)).all()
+        result = await source.multiply(factors, fee=FEE)
+        assert (result == reduce(product, factors)).all()
         await source.accept()
     lives.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -72,16 +78,16 @@ async def _lives(rig: Rig, killer: Killer) -> None:
     await live(rig, no_hook)
 
 
-@pytest.mark.parametrize("at", range(1, POINTS + 1))
-def test_killed_at_any_write(tmp_path: Path, at: int) -> None:
+@pytest.mark.parametrize(("factors", "at"), POINTS)
+def test_killed_at_any_write(tmp_path: Path, factors: Sequence[NDArray[Any]], at: int) -> None:
     rig, killer = Rig(tmp_path), Killer(at)
-    asyncio.run(asyncio.wait_for(play(rig, killer), 60))
+    asyncio.run(asyncio.wait_for(play(rig, killer, factors), 60))
     (task,) = rig.mining.tasks()
     assert task.status is TaskStatus.ACCEPTED
     miners = [rig.mining.miner(identity("Org1MSP", name).account) for name in ("ann", "bob")]
     assert sum(miner.verified for miner in miners) == task.verified <= NSUBS
     assert sum(miner.earned for miner in miners) == task.verified * FEE * 9 // 10
-    assert task.verified == 2 * 2 * 2 + 2 * 2 * 2 * 3
+    assert task.verified == 2 * 2 * 2 + (2 * 2 * 2 * 3 if factors is CHAIN else 0)
     rig.books_balance()
 
 
