@@ -21,7 +21,7 @@ from zoneshare_benchmarks.epow_system import Site, site
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int8, Int32
-from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, product_hash
 from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.errors import LedgerFailed
@@ -58,7 +58,7 @@ class Known:
         hashes = []
         for position in range(self.layout.run(run).count):
             result = self.result(run, position)
-            hashes.append(matrix_hash(result))
+            hashes.append(product_hash(result))
             total += result
         return tuple(hashes), total
 

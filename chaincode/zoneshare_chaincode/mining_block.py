@@ -13,7 +13,7 @@ from zoneshare_protocols.epow import zone as rules
 from zoneshare_protocols.epow.blocks import check_free, check_involved, check_tip
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, extend, scale_factor
 from zoneshare_protocols.epow.exact import Int8, multiply
-from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash, product_hash
 from zoneshare_protocols.epow.ledger import BatchRecord, Mined, MinerRecord, MiningZone, Shown
 from zoneshare_protocols.epow.records import BlockHeader, LspField, Tip
 from zoneshare_protocols.epow.rewards import block_reward
@@ -71,7 +71,7 @@ def _verified(transient: Mapping[str, bytes], lsp: LspField, basic: int) -> byte
     left, right = (_block(transient, name, basic) for name in ("left", "right"))
     if nsub_hash(matrix_hash(left), matrix_hash(right)) != lsp.nsub_hash:
         return None
-    return digest(lsp) if matrix_hash(multiply(left, right)) == lsp.result_hash else None
+    return digest(lsp) if product_hash(multiply(left, right)) == lsp.result_hash else None
 
 
 def _block(transient: Mapping[str, bytes], name: str, basic: int) -> Int8:

@@ -4,7 +4,7 @@ from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, final, scale_factor, target
 from zoneshare_protocols.epow.draw import draw, fixed_nonce, free_header
 from zoneshare_protocols.epow.exact import Int32
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, product_hash
 from zoneshare_protocols.epow.layout import Run
 from zoneshare_protocols.epow.records import (
     Assignment,
@@ -99,5 +99,5 @@ def check_reveal(result: RunResult, assignment: Assignment, nsub: int, revealed:
     """Raises FakeResult unless ``revealed`` is what was committed to for this nsub-task, NotAllowed outside the run."""
     if not assignment.first <= nsub < assignment.first + assignment.count:
         raise NotAllowed("the nsub-task is not in the assignment", nsub_task=nsub, first=assignment.first)
-    if matrix_hash(revealed) != result.hashes[nsub - assignment.first]:
+    if product_hash(revealed) != result.hashes[nsub - assignment.first]:
         raise FakeResult("the result is not the one committed to", nsub_task=nsub)

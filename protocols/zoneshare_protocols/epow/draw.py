@@ -9,7 +9,7 @@ only way to another draw is another product. A task-free loop is a product too, 
 from blake3 import blake3
 
 from zoneshare_protocols.epow.exact import Int8, Int32, multiply
-from zoneshare_protocols.epow.hashing import NSUB, extended, keyed, matrix_hash, nsub_hash, random_int8
+from zoneshare_protocols.epow.hashing import NSUB, extended, keyed, nsub_hash, product_hash, random_int8
 from zoneshare_protocols.epow.records import BlockHeader, FreeLoop, LspField
 
 _NONCE_MASK = 2**63 - 1
@@ -59,7 +59,7 @@ def involved_header(height: int, previous: bytes, miner: str, lsp: LspField) -> 
 
 def lsp_field(task: bytes, sub_task: int, nsub: int, *, left: bytes, right: bytes, result: Int32) -> LspField:
     """The LSP field of a done nsub-task; ``left`` and ``right`` are its blocks' hashes."""
-    return LspField(task, sub_task, nsub, nsub_hash(left, right), matrix_hash(result))
+    return LspField(task, sub_task, nsub, nsub_hash(left, right), product_hash(result))
 
 
 def free_left(previous: bytes, miner: str, nonce: int, basic: int) -> Int8:
@@ -75,7 +75,7 @@ def free_right(previous: bytes, miner: str, basic: int) -> Int8:
 def free_header(height: int, previous: bytes, miner: str, nonce: int, basic: int) -> BlockHeader:
     """Do task-free loop number ``nonce`` and return the header whose draw it makes: what a verifier repeats."""
     result = multiply(free_left(previous, miner, nonce, basic), free_right(previous, miner, basic))
-    return BlockHeader(height, previous, miner, nonce, FreeLoop(matrix_hash(result)))
+    return BlockHeader(height, previous, miner, nonce, FreeLoop(product_hash(result)))
 
 
 def _free_seed(previous: bytes, miner: str) -> bytes:

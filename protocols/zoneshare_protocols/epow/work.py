@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from zoneshare_protocols.epow.draw import free_left, free_right
 from zoneshare_protocols.epow.exact import Int8, Int32
-from zoneshare_protocols.epow.hashing import matrix_hasher
+from zoneshare_protocols.epow.hashing import fingerprint, fingerprint_hash, matrix_bytes, product_hash
 from zoneshare_protocols.epow.records import BlockHeader, FreeLoop
 
 Float32 = NDArray[np.float32]
@@ -41,8 +41,7 @@ class Worker:
         integers = large(2, basic, "<i4")
         self._result: Int32 = integers[0]
         self._total: Int32 = integers[1]
-        self._cells = self._result.data.cast("B")
-        self._hasher = matrix_hasher("int32", self._result.shape)
+        self._cells = matrix_bytes(self._result)
         self._at_once = max(1, _AT_ONCE // (basic * basic))
         self._free_for: tuple[bytes, str] | None = None
 
@@ -56,17 +55,15 @@ class Worker:
         a product leaves the processor's caches cold for all else, so that what is done once for several costs less.
         """
         hashes: list[bytes] = []
-        told = 0
+        marks: list[bytes] = []
         self._total[:] = 0
         for left, right in blocks:
             self.multiply(left, right)
-            hashes.append(self._hash())
+            marks.append(fingerprint(self._cells))
             self._total += self._result
-            if len(hashes) - told == self._at_once:
-                drawn(told, hashes[told:])
-                told = len(hashes)
-        if told < len(hashes):
-            drawn(told, hashes[told:])
+            if len(marks) == self._at_once:
+                self._told(marks, hashes, drawn)
+        self._told(marks, hashes, drawn)
         return RunWork(tuple(hashes), self._total.copy())
 
     def free(self, height: int, previous: bytes, miner: str, nonce: int) -> BlockHeader:
@@ -77,18 +74,20 @@ class Worker:
             self._free_for = (previous, miner)
         np.copyto(self._left, free_left(previous, miner, nonce, basic))
         self._times(self._left, self._free_right)
-        return BlockHeader(height, previous, miner, nonce, FreeLoop(self._hash()))
+        return BlockHeader(height, previous, miner, nonce, FreeLoop(product_hash(self._result)))
 
     def _times(self, left: Float32, right: Float32) -> Int32:
         self._matmul(left, right, out=self._product)
         np.copyto(self._result, self._product, casting="unsafe")
         return self._result
 
-    def _hash(self) -> bytes:
-        """The result's ``matrix_hash``."""
-        hasher = self._hasher.copy()
-        hasher.update(self._cells)
-        return hasher.digest()
+    def _told(self, marks: list[bytes], hashes: list[bytes], drawn: Callable[[int, list[bytes]], None]) -> None:
+        """Tell of the results that are marked; their hashes go to the others."""
+        if marks:
+            new = [fingerprint_hash(len(self._left), mark) for mark in marks]
+            marks.clear()
+            hashes += new
+            drawn(len(hashes) - len(new), new)
 
 
 def large(count: int, basic: int, kind: DTypeLike) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.contracts.mining.mining_world import EASY, Loop, MiningWorld
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.epow.draw import free_header, involved_header
-from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash, product_hash
 from zoneshare_protocols.epow.ledger import Faked, Mined
 from zoneshare_protocols.errors import (
     BadProof,
@@ -135,7 +135,7 @@ def test_matrices_of_ones_own_choice_win_nothing() -> None:
     loop = Loop(world, world.ann)
     loop.left = loop.right = np.zeros((8, 8), np.int8)
     zero = matrix_hash(loop.left)
-    lsp = replace(loop.lsp, nsub_hash=nsub_hash(zero, zero), result_hash=matrix_hash(np.zeros((8, 8), np.int32)))
+    lsp = replace(loop.lsp, nsub_hash=nsub_hash(zero, zero), result_hash=product_hash(np.zeros((8, 8), np.int32)))
     with pytest.raises(NotAllowed, match="not those that were assigned"):
         loop.submit(involved_header(1, world.tip.hash, world.ann.account, lsp))
 

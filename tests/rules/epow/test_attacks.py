@@ -24,7 +24,7 @@ from zoneshare_protocols.epow.draw import (
     lsp_field,
 )
 from zoneshare_protocols.epow.exact import multiply
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, product_hash
 from zoneshare_protocols.epow.merge import Merger
 from zoneshare_protocols.epow.operands import SubTask
 from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, LspField, MiningRules, Mode, RunResult, Tip
@@ -89,7 +89,7 @@ def test_stored_results_give_no_draws_at_a_later_tip() -> None:
 def test_left_overs_come_back_as_new_draws() -> None:
     first, later = loop(TASK, EASY), loop(TASK, replace(EASY, height=8, hash=b"q" * 32))
     count(later, replace(EASY, height=8, hash=b"q" * 32))
-    assert matrix_hash(first.result) == matrix_hash(later.result)
+    assert product_hash(first.result) == product_hash(later.result)
     assert draw(first.header) != draw(later.header)
 
 
@@ -175,7 +175,7 @@ def test_task_free_loop_is_a_product_that_others_repeat() -> None:
     header = free_header(8, EASY.hash, "ann", 5, 8)
     check_free(header, EASY, RULES)
     left, right = free_left(EASY.hash, "ann", 5, 8), free_right(EASY.hash, "ann", 8)
-    assert header.work == FreeLoop(matrix_hash(multiply(left, right)))
+    assert header.work == FreeLoop(product_hash(multiply(left, right)))
     for forged in (replace(header, nonce=6), replace(header, miner="bob"), replace(header, work=FreeLoop(bytes(32)))):
         with pytest.raises(FakeResult):
             check_free(forged, EASY, RULES)
@@ -303,7 +303,7 @@ def test_committed_hashes_bind_what_is_revealed() -> None:
     run = TASK.layout.run(0)
     products = [multiply(a, b) for a, b in TASK.run_blocks(run)]
     total = total_of(products)
-    result = RunResult(digest(done.assignment), tuple(matrix_hash(p) for p in products), matrix_hash(total))
+    result = RunResult(digest(done.assignment), tuple(product_hash(p) for p in products), matrix_hash(total))
     check_commitment(result, done.assignment)
     check_sum(result, total)
     check_reveal(result, done.assignment, 1, products[1])
@@ -319,7 +319,7 @@ def test_committed_hashes_bind_what_is_revealed() -> None:
         check_commitment(replace(result, hashes=result.hashes[1:]), done.assignment)
     with pytest.raises(Malformed):
         check_commitment(result, replace(done.assignment, miner="bob"))
-    lying = replace(result, hashes=(matrix_hash(wrong), *result.hashes[1:]))
+    lying = replace(result, hashes=(product_hash(wrong), *result.hashes[1:]))
     check_reveal(lying, done.assignment, 0, wrong)
     assert not Freivalds(TASK, SEED).check_nsub(0, wrong)
 

@@ -8,7 +8,7 @@ from tests.rules.epow.zone import SEED, random_int8
 from zoneshare_protocols.epow import work
 from zoneshare_protocols.epow.draw import Draws, draw, free_header, involved_header
 from zoneshare_protocols.epow.exact import multiply
-from zoneshare_protocols.epow.hashing import matrix_hash, nsub_hash
+from zoneshare_protocols.epow.hashing import nsub_hash, product_hash
 from zoneshare_protocols.epow.operands import SubTask
 from zoneshare_protocols.epow.records import LspField
 from zoneshare_protocols.epow.work import Worker
@@ -22,7 +22,7 @@ def test_runs_give_the_hashes_and_sums_of_the_rules() -> None:
         drawn.clear()
         products = [multiply(a, b) for a, b in task.run_blocks(run)]
         done = worker.run(task.run_blocks(run), lambda _, hashes: drawn.extend(hashes))
-        assert done.hashes == tuple(matrix_hash(one) for one in products)
+        assert done.hashes == tuple(product_hash(one) for one in products)
         assert (done.total == total(products)).all()
         assert tuple(drawn) == done.hashes
 

@@ -12,7 +12,7 @@ from zoneshare_protocols.epow import work
 from zoneshare_protocols.epow.difficulty import SCALE_ONE, target
 from zoneshare_protocols.epow.draw import draw
 from zoneshare_protocols.epow.exact import multiply
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import matrix_hash, product_hash
 from zoneshare_protocols.epow.records import Assignment, LspField, Tip
 from zoneshare_protocols.epow.work import Worker
 
@@ -55,7 +55,7 @@ def test_loops_of_both_kinds_win_as_often() -> None:
         assert isinstance(lsp, LspField)
         row, column = divmod(lsp.nsub_task, SIDE)
         assert each.left == left[row].tobytes()
-        assert lsp.result_hash == matrix_hash(multiply(left[row], right[column]))
+        assert lsp.result_hash == product_hash(multiply(left[row], right[column]))
         assert draw(each.header) < target(TIP.difficulty)
 
 

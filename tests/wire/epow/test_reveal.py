@@ -14,7 +14,7 @@ from tests.wire.epow.test_attacks import rig_account, until
 from zoneshare.epow.engine import Finished
 from zoneshare.epow.miner import Miner
 from zoneshare_protocols.epow.exact import multiply, product
-from zoneshare_protocols.epow.hashing import matrix_hash
+from zoneshare_protocols.epow.hashing import product_hash
 from zoneshare_protocols.errors import NotFound
 
 RNG = np.random.default_rng(8)
@@ -61,7 +61,7 @@ def test_commitments_can_be_asked_for_until_the_task_is_settled(tmp_path: Path) 
             await source._until_done(task)
             shown = await source.inquire(task, 0, 3)
             assert shown.hashes == tuple(
-                matrix_hash(multiply(A[16:, k : k + 16].copy(), B[k : k + 16, 16:].copy())) for k in (0, 16, 32)
+                product_hash(multiply(A[16:, k : k + 16].copy(), B[k : k + 16, 16:].copy())) for k in (0, 16, 32)
             )
             with pytest.raises(NotFound):
                 await source.inquire(task, 0, 4)
