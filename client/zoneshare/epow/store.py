@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from zoneshare_protocols.epow.exact import Int8
-from zoneshare_protocols.epow.work import LARGE, Block, Float32, large
+from zoneshare_protocols.epow.work import Block, Float32, large
 
 _MANY = 1 << 13
+_MORE = 6 << 20
+"""Bytes of arrays that are taken at once, when all are in use."""
 _EVERY = 7
 """When all float32 slots are taken, one block of seven replaces another, and the rest are widened when they are used:
 
@@ -125,7 +127,7 @@ class Slots:
     def take(self) -> NDArray[Any]:
         """One that nobody has; what is in it is anything."""
         if not self._free:
-            self._free.extend(large(max(1, LARGE // self._bytes), self._basic, self._kind))
+            self._free.extend(large(max(1, min(_MANY, _MORE // self._bytes)), self._basic, self._kind))
         self.taken_bytes += self._bytes
         return self._free.pop()
 

@@ -18,8 +18,8 @@ Float32 = NDArray[np.float32]
 Block = Int8 | Float32
 Matmul = Callable[..., object]
 
-LARGE = 4 << 20
-"""Bytes from which on numpy asks the system for large pages."""
+_PAGE = 2 << 20
+"""The system's large pages (Linux on x86-64), which numpy asks for from twice that on; elsewhere this is just memory."""
 _AT_ONCE = 2 << 20
 """Cells of results whose draws are made at once: some 20 ms."""
 
@@ -38,9 +38,10 @@ class Worker:
         """``matmul(left, right, out=...)``: numpy's, or one that also takes the time."""
         self._matmul = matmul
         self._left, self._right, self._product, self._free_right = large(4, basic, np.float32)
-        integers = large(2, basic, "<i4")
-        self._result: Int32 = integers[0]
-        self._total: Int32 = integers[1]
+        self._floats = self._product.reshape(-1)
+        self._integers: Int32 = self._floats.view("<i4")
+        self._result: Int32 = self._integers.reshape(basic, basic)
+        self._total: Int32 = large(1, basic, "<i4")[0]
         self._cells = matrix_bytes(self._result)
         self._at_once = max(1, _AT_ONCE // (basic * basic))
         self._free_for: tuple[bytes, str] | None = None
@@ -78,7 +79,8 @@ class Worker:
 
     def _times(self, left: Float32, right: Float32) -> Int32:
         self._matmul(left, right, out=self._product)
-        np.copyto(self._result, self._product, casting="unsafe")
+        # Cell by cell in its own place: a second buffer would have to come through the caches as well.
+        np.copyto(self._integers, self._floats, casting="unsafe")
         return self._result
 
     def _told(self, marks: list[bytes], hashes: list[bytes], drawn: Callable[[int, list[bytes]], None]) -> None:
@@ -91,10 +93,11 @@ class Worker:
 
 
 def large(count: int, basic: int, kind: DTypeLike) -> NDArray[Any]:
-    """``count`` b x b arrays, in memory that is there: of one piece, of which numpy wants the system's large pages."""
-    cells = basic * basic
-    room = np.ones(max(count * cells, LARGE // np.dtype(kind).itemsize), kind)
-    return room[: count * cells].reshape(count, basic, basic)
+    """``count`` b x b arrays of one piece, in memory that is there, and in large pages from its first to its last byte."""
+    size = count * basic * basic * np.dtype(kind).itemsize
+    room = np.ones((-(-size // _PAGE) + 1) * _PAGE, np.uint8)
+    first = -room.ctypes.data % _PAGE
+    return room[first : first + size].view(kind).reshape(count, basic, basic)
 
 
 def _widened(block: Block, into: Float32) -> Float32:

@@ -11,7 +11,7 @@ from zoneshare_protocols.epow.exact import multiply
 from zoneshare_protocols.epow.hashing import nsub_hash, product_hash
 from zoneshare_protocols.epow.operands import SubTask
 from zoneshare_protocols.epow.records import LspField
-from zoneshare_protocols.epow.work import Worker
+from zoneshare_protocols.epow.work import Worker, large
 
 
 def test_runs_give_the_hashes_and_sums_of_the_rules() -> None:
@@ -62,3 +62,13 @@ def test_task_free_loops_are_those_that_verifiers_repeat() -> None:
         (b"q" * 32, "bob", 7),
     ):
         assert worker.free(3, previous, miner, nonce) == free_header(3, previous, miner, nonce, 64)
+
+
+def test_a_workers_memory_begins_with_a_large_page_and_fills_no_other_array() -> None:
+    for count, basic, kind in ((4, 500, np.float32), (3, 7, np.int8)):
+        arrays = large(count, basic, kind)
+        assert arrays.ctypes.data % (2 << 20) == 0
+        assert (arrays.shape, arrays.dtype) == ((count, basic, basic), np.dtype(kind))
+        for number, array in enumerate(arrays):
+            array[:] = number
+        assert [int(array.sum()) for array in arrays] == [number * basic**2 for number in range(count)]
