@@ -21,10 +21,8 @@ from zoneshare_benchmarks.epow_loop import loop_seconds
 from zoneshare_benchmarks.figure import Figure, Sample
 from zoneshare_protocols.errors import LedgerFailed
 
-SHAPES = {500: (10, 64, 10), 1000: (6, 32, 6)}
+SHAPES = {500: (10, 64, 10), 1000: (8, 32, 8)}
 """Blocks along rows, inner side and columns of the task that keeps the miner busy."""
-MEMORY = "3200"
-"""MB of the miner's blocks: all of the task's, in both forms."""
 
 
 class Site:
@@ -120,7 +118,9 @@ def busy_miner(basic: int) -> dict[str, float]:
             np.save(at.folder / f"{name}.npy", rng.integers(-127, 128, shape, dtype=np.int8))
         coordinator = psutil.Process(at.coordinator)
         before = sum(coordinator.cpu_times()[:2])
-        miner = at.start("mine", "ann", "--coordinator", address, "--tasks-only", "--memory", MEMORY, "--json", core=1)
+        miner = at.start(
+            "mine", "ann", "--coordinator", address, "--tasks-only", "--memory", _memory(basic), "--json", core=1
+        )
         asked = at.run("multiply", "A.npy", "B.npy", "C.npy", "--device", "sue", "--coordinator", address, "--json")
         spent = sum(coordinator.cpu_times()[:2]) - before
         miner.terminate()
@@ -133,6 +133,12 @@ def busy_miner(basic: int) -> dict[str, float]:
         "coordinator_s": spent,
         "asked_s": asked["seconds"],
     }
+
+
+def _memory(basic: int) -> str:
+    """MB in which a miner keeps all blocks of the task in float32: half of what it has is for those."""
+    rows, inner, columns = SHAPES[basic]
+    return str(1 + (2 * 4 * inner * (rows + columns) * basic**2 >> 20))
 
 
 def useful_share(basic: int) -> Sample:

@@ -19,7 +19,7 @@ Block = Int8 | Float32
 Matmul = Callable[..., object]
 
 _PAGE = 2 << 20
-"""The system's large pages (Linux on x86-64), which numpy asks for from twice that on; elsewhere this is just memory."""
+"""Bytes of a large page (Linux on x86-64); numpy asks for them from twice that on. Elsewhere this is just memory."""
 _AT_ONCE = 2 << 20
 """Cells of results whose draws are made at once: some 20 ms."""
 
@@ -93,7 +93,7 @@ class Worker:
 
 
 def large(count: int, basic: int, kind: DTypeLike) -> NDArray[Any]:
-    """``count`` b x b arrays of one piece, in memory that is there, and in large pages from its first to its last byte."""
+    """``count`` b x b arrays of one piece, in memory that is there: all of it in large pages, its ends too."""
     size = count * basic * basic * np.dtype(kind).itemsize
     room = np.ones((-(-size // _PAGE) + 1) * _PAGE, np.uint8)
     first = -room.ctypes.data % _PAGE

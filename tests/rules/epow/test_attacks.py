@@ -10,6 +10,7 @@ from tests.rules.epow.test_products import total as total_of
 from tests.rules.epow.zone import EASY, HARD, RULES, SEED, Loop, loop, random_int8
 from zoneshare_benchmarks import epow_sim as sim
 from zoneshare_protocols.codec import digest
+from zoneshare_protocols.epow import hashing
 from zoneshare_protocols.epow.assignment import pick_miner
 from zoneshare_protocols.epow.blocks import check_commitment, check_free, check_involved, check_reveal, check_sum
 from zoneshare_protocols.epow.claims import close_claim, count_verified, mark_fake, open_claim
@@ -322,6 +323,21 @@ def test_committed_hashes_bind_what_is_revealed() -> None:
     lying = replace(result, hashes=(product_hash(wrong), *result.hashes[1:]))
     check_reveal(lying, done.assignment, 0, wrong)
     assert not Freivalds(TASK, SEED).check_nsub(0, wrong)
+
+
+def test_another_product_of_the_same_hash_is_refused_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if XXH3 bound nobody to anything: all products have one fingerprint."""
+    monkeypatch.setattr(hashing, "fingerprint", lambda _: bytes(16))
+    run = TASK.layout.run(0)
+    done = loop(TASK, EASY)
+    products = [multiply(a, b) for a, b in TASK.run_blocks(run)]
+    result = RunResult(digest(done.assignment), tuple(product_hash(p) for p in products), bytes(32))
+    wrong = products[1].copy()
+    wrong[2, 2] += 1
+    check_reveal(result, done.assignment, 1, wrong)
+    check = Freivalds(TASK, SEED)
+    assert check.check_nsub(1, products[1])
+    assert not check.check_nsub(1, wrong)
 
 
 def test_cells_changed_so_that_the_sum_stays_right_are_caught_when_revealed() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoneshare_protocols.epow import exact, merge
-from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, nsub_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, nsub_hash, product_hash
 from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.merge import Merger, strips
 from zoneshare_protocols.epow.operands import Operand, SubTask
@@ -192,3 +192,15 @@ def test_hashes_are_of_values_not_of_layout_in_memory() -> None:
     with pytest.raises(Malformed):
         matrix_bytes(matrix.astype(np.float32))
     assert nsub_hash(b"a" * 32, b"b" * 32) != nsub_hash(b"b" * 32, b"a" * 32)
+
+
+def test_a_products_hash_is_of_every_cell_in_its_place() -> None:
+    product = (np.arange(16, dtype=np.int32) * 1000 - 8000).reshape(4, 4)
+    hashes = {product_hash(product), product_hash(np.ascontiguousarray(product.T)), product_hash(product[:3, :3])}
+    for cell in range(16):
+        changed = product.copy()
+        changed.flat[cell] += 1
+        hashes.add(product_hash(changed))
+    assert len(hashes) == 19
+    assert product_hash(product) == product_hash(np.asfortranarray(product)) == product_hash(product.astype(">i4"))
+    assert product_hash(product).hex() == "1b3920e7dbc88eeb5fdb92445988e71501bec9c5b4b4db508ee9490e9df9748d"
