@@ -23,6 +23,8 @@ from zoneshare_protocols.errors import FakeResult, LimitExceeded
 
 At = tuple[Literal["left", "right"], int, int, int]
 """Which side, row, column and limb a block has."""
+_FRESH = 64 << 20
+"""Bytes of blocks that were hashed for a run and not sent yet: they need not be put together from their rows again."""
 
 
 class Job:
@@ -33,6 +35,7 @@ class Job:
         self._book = book
         self._places: dict[bytes, At] = {}
         self._hashes: dict[At, bytes] = {}
+        self._fresh: dict[bytes, Int8] = {}
         self._next = 0
         self._returned: deque[int] = deque()
 
@@ -51,7 +54,7 @@ class Job:
         self._merger = Merger(self.layout)
         for done in self._book.runs(self.id, index):
             self._merger.add(done.run)
-        self._places, self._hashes, self._next = {}, {}, 0
+        self._places, self._hashes, self._fresh, self._next = {}, {}, {}, 0
         self._returned.clear()
         return self
 
@@ -102,7 +105,10 @@ class Job:
     def block(self, hash: bytes) -> Int8 | None:
         """A block of this sub-task by its hash."""
         at = self._places.get(hash)
-        return None if at is None else self._block(at)
+        if at is None:
+            return None
+        fresh = self._fresh.pop(hash, None)
+        return self._block(at) if fresh is None else fresh
 
     def check(self, assignment: Assignment, result: RunResult, total: Int32) -> None:
         """Raises FakeResult unless the sum is what was committed to, and passes Freivalds (2^-40)."""
@@ -153,8 +159,12 @@ class Job:
     def _hash(self, at: At) -> bytes:
         found = self._hashes.get(at)
         if found is None:
-            found = self._hashes[at] = matrix_hash(self._block(at))
+            block = np.ascontiguousarray(self._block(at))
+            found = self._hashes[at] = matrix_hash(block)
             self._places[found] = at
+            self._fresh[found] = block
+            if len(self._fresh) * block.nbytes > _FRESH:
+                del self._fresh[next(iter(self._fresh))]
         return found
 
     def _block(self, at: At) -> Int8:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zoneshare.epow.messages import PIECE, Merged, Piece
 from zoneshare_protocols.epow.exact import Int8, Int64
-from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash, result_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, result_hash
 from zoneshare_protocols.errors import DataCorrupt, Malformed
 
 
@@ -58,10 +58,10 @@ class Buffer:
         return np.frombuffer(self._cells, kind)
 
 
-def matrix_pieces(matrix: Int8 | Int64) -> Iterator[Piece]:
-    """A checked matrix's cells in pieces of a MiB."""
+def matrix_pieces(hash: bytes, matrix: Int8 | Int64) -> Iterator[Piece]:
+    """A checked matrix's cells in pieces of a MiB, under its hash."""
     cells = matrix_bytes(matrix)
-    return _pieces(matrix_hash(matrix), cells, 0, len(cells))
+    return _pieces(hash, cells, 0, len(cells))
 
 
 def cell_width(strips: Iterable[NDArray[Any]]) -> int:

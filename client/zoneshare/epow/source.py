@@ -187,7 +187,7 @@ class Source:
     async def _bring(self, connection: Connection, hashes: Sequence[bytes], offered: _Offered) -> None:
         by_hash = {info.hash: m for info, m in zip(offered.task.matrices, offered.matrices, strict=True)}
         for hash in hashes:
-            for piece in matrix_pieces(by_hash[hash]):
+            for piece in matrix_pieces(hash, by_hash[hash]):
                 await connection.send(piece)
 
     async def _until_done(self, id: bytes) -> None:

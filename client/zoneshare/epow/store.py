@@ -4,7 +4,7 @@ All of it is in memory that is kept and used again: the first touch of a fresh p
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from zoneshare_protocols.epow.exact import Int8
 from zoneshare_protocols.epow.work import Block, Float32, large
 
 _MANY = 1 << 13
-_MORE = 6 << 20
-"""Bytes of arrays that are taken at once, when all are in use."""
+_MORE = 4 << 20
+"""Bytes of arrays that are made at once, when all are in use."""
 _EVERY = 7
 """When all float32 slots are taken, one block of seven replaces another, and the rest are widened when they are used:
 
@@ -115,22 +115,27 @@ class Slots:
         self._basic = basic
         self._kind = np.dtype(kind)
         self._bytes = basic * basic * self._kind.itemsize
-        self._free: list[NDArray[Any]] = []
+        self._given: list[NDArray[Any]] = []
+        self._fresh: Iterator[NDArray[Any]] = iter(())
         self.taken_bytes = 0
 
     def prepare(self, size: int) -> None:
         """Have ``size`` bytes at hand, touched; nothing when that were more than a few thousand arrays."""
         count = size // self._bytes
-        if count <= _MANY:
-            self._free.extend(large(count, self._basic, self._kind))
+        if 0 < count <= _MANY:
+            self._given.extend(large(count, self._basic, self._kind))
 
     def take(self) -> NDArray[Any]:
         """One that nobody has; what is in it is anything."""
-        if not self._free:
-            self._free.extend(large(max(1, min(_MANY, _MORE // self._bytes)), self._basic, self._kind))
         self.taken_bytes += self._bytes
-        return self._free.pop()
+        if self._given:
+            return self._given.pop()
+        fresh = next(self._fresh, None)
+        if fresh is None:
+            self._fresh = iter(large(max(1, _MORE // self._bytes), self._basic, self._kind))
+            fresh = next(self._fresh)
+        return fresh
 
     def give(self, slot: NDArray[Any]) -> None:
         self.taken_bytes -= self._bytes
-        self._free.append(slot)
+        self._given.append(slot)

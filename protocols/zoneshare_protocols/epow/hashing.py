@@ -61,8 +61,8 @@ def matrix_hasher(kind: str, shape: tuple[int, ...]) -> blake3:
 def product_hash(product: Int32) -> bytes:
     """The hash of one loop's product (LSP field, commitment): BLAKE3 (32 bytes) over its size and :func:`fingerprint`.
 
-    It binds nobody to one of two products: a product of two blocks has one value, and who shows another is found by
-    the product itself. It has to be known to nobody who has not computed the cells (docs/decisions/0020).
+    It is known to nobody who has not computed the cells, but it binds nobody: another matrix of the same hash is easily
+    written down, and told from the product by the product alone (docs/decisions/0020).
     """
     return fingerprint_hash(len(product), fingerprint(matrix_bytes(product)))
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from zoneshare_protocols.epow.exact import Int8, Int64, as_integers, limb, limb_count, product_bound
+from zoneshare_protocols.epow.exact import Int8, Int64, as_integers, check_product, limb, limb_count
 from zoneshare_protocols.epow.hashing import random_int8
 from zoneshare_protocols.epow.layout import Layout, Run
 from zoneshare_protocols.errors import Malformed
@@ -58,7 +58,7 @@ class SubTask:
     def __init__(self, left: NDArray[Any], right: NDArray[Any], basic: int, seed: bytes) -> None:
         """Raises Malformed (values, shapes, seed) and LimitExceeded (size, or results that may outgrow 64 bits)."""
         a, b = as_integers(left), as_integers(right)
-        self.bound = product_bound(a, b)
+        check_product(a, b)
         self.layout = Layout(a.shape[0], a.shape[1], b.shape[1], basic, limb_count(a), limb_count(b))
         self._left = Operand(a, "left", basic, seed)
         self._right = Operand(b, "right", basic, seed)

@@ -101,7 +101,7 @@ class Assignment(Record, frozen=True, tag="zoneshare/epow-assignment/1"):
     """Of the tip."""
 
 
-class RunResult(Record, frozen=True, tag="zoneshare/epow-run-result/1"):
+class RunResult(Record, frozen=True, tag="zoneshare/epow-run-result/2"):
     """What a miner commits to when it has done a run: the hash of each nsub-result, in order, and of their sum."""
 
     assignment: Digest
@@ -109,7 +109,7 @@ class RunResult(Record, frozen=True, tag="zoneshare/epow-run-result/1"):
     sum_hash: Digest
 
 
-class LspField(Record, frozen=True, tag="zoneshare/epow-lsp/1"):
+class LspField(Record, frozen=True, tag="zoneshare/epow-lsp/2"):
     """The five elements of the paper's LSP field (section II.C)."""
 
     task: Digest
@@ -119,7 +119,7 @@ class LspField(Record, frozen=True, tag="zoneshare/epow-lsp/1"):
     result_hash: Digest
 
 
-class FreeLoop(Record, frozen=True, tag="zoneshare/epow-free-loop/1"):
+class FreeLoop(Record, frozen=True, tag="zoneshare/epow-free-loop/2"):
     """A task-free loop: the product of two blocks made from (previous, miner, nonce)."""
 
     result_hash: Digest

@@ -5,8 +5,8 @@ values. A wrong C passes one pair with probability at most 2/2^11 (a non-zero po
 Schwartz-Zippel), all four with (2^-10)^4 = 2^-40. The projections s'A and B r are kept for every block of a sub-task:
 a block takes part in many products and is projected once. The arithmetic is exact: C r in float64 stays below
 2^31 * 2^10 * 2^10 = 2^51, the rest is modulo the prime 2^32 - 5, which is more than twice any cell, so that a
-wrong cell is never a multiple of it. The vectors are the verifier's secret and unknown to the miner when it commits to
-its result.
+wrong cell is never a multiple of it. The vectors are the verifier's secret, and unknown to the miner until it has shown
+the whole result: the hash of a product does not bind it (docs/decisions/0020).
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,8 @@ Float64 = NDArray[np.float64]
 def random_element(left: Int8, right: Int8, claimed: NDArray[Any], row: int, column: int) -> bool:
     """The paper's check: one cell, chosen at random by the caller, calculated anew.
 
-    It catches a result that is wrong everywhere; one wrong cell of b x b passes with probability 1 - 1/b^2.
+    It catches a result that is wrong everywhere; one wrong cell of b x b passes with probability 1 - 1/b^2, and so
+    does all that its miner may still choose when it knows which cell it will be.
     """
     true = left[row].astype(np.int64) @ right[:, column].astype(np.int64)
     return bool(claimed[row, column] == true)

@@ -79,7 +79,8 @@ class Worker:
 
     def _times(self, left: Float32, right: Float32) -> Int32:
         self._matmul(left, right, out=self._product)
-        # Cell by cell in its own place: a second buffer would have to come through the caches as well.
+        # Cell by cell in its own place: a second buffer would have to come through the caches as well. Flat, since
+        # numpy copies arrays that overlap in more dimensions. To the next product, which only writes, this leaves NaNs.
         np.copyto(self._integers, self._floats, casting="unsafe")
         return self._result
 
@@ -93,11 +94,13 @@ class Worker:
 
 
 def large(count: int, basic: int, kind: DTypeLike) -> NDArray[Any]:
-    """``count`` b x b arrays of one piece, in memory that is there: all of it in large pages, its ends too."""
+    """``count`` b x b arrays of one piece, in memory that is there, placed so that all of it can lie in large pages."""
     size = count * basic * basic * np.dtype(kind).itemsize
-    room = np.ones((-(-size // _PAGE) + 1) * _PAGE, np.uint8)
+    room = np.empty((-(-size // _PAGE) + 1) * _PAGE, np.uint8)
     first = -room.ctypes.data % _PAGE
-    return room[first : first + size].view(kind).reshape(count, basic, basic)
+    part = room[first : first + size]
+    part.fill(1)
+    return part.view(kind).reshape(count, basic, basic)
 
 
 def _widened(block: Block, into: Float32) -> Float32:

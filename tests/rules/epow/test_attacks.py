@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from tests.rules.epow.test_products import total as total_of
+from tests.rules.epow.twin import twin
 from tests.rules.epow.zone import EASY, HARD, RULES, SEED, Loop, loop, random_int8
 from zoneshare_benchmarks import epow_sim as sim
 from zoneshare_protocols.codec import digest
-from zoneshare_protocols.epow import hashing
 from zoneshare_protocols.epow.assignment import pick_miner
 from zoneshare_protocols.epow.blocks import check_commitment, check_free, check_involved, check_reveal, check_sum
 from zoneshare_protocols.epow.claims import close_claim, count_verified, mark_fake, open_claim
@@ -30,7 +30,7 @@ from zoneshare_protocols.epow.merge import Merger
 from zoneshare_protocols.epow.operands import SubTask
 from zoneshare_protocols.epow.records import BlockHeader, Claim, FreeLoop, LspField, MiningRules, Mode, RunResult, Tip
 from zoneshare_protocols.epow.rewards import PPM, draw_value, fee_floor, share
-from zoneshare_protocols.epow.verify import Freivalds
+from zoneshare_protocols.epow.verify import Freivalds, freivalds
 from zoneshare_protocols.errors import AlreadyExists, FakeResult, LimitExceeded, Malformed, NotAllowed, NotWon, StaleTip
 
 RNG = np.random.default_rng(3)
@@ -325,19 +325,16 @@ def test_committed_hashes_bind_what_is_revealed() -> None:
     assert not Freivalds(TASK, SEED).check_nsub(0, wrong)
 
 
-def test_another_product_of_the_same_hash_is_refused_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if XXH3 bound nobody to anything: all products have one fingerprint."""
-    monkeypatch.setattr(hashing, "fingerprint", lambda _: bytes(16))
-    run = TASK.layout.run(0)
-    done = loop(TASK, EASY)
-    products = [multiply(a, b) for a, b in TASK.run_blocks(run)]
-    result = RunResult(digest(done.assignment), tuple(product_hash(p) for p in products), bytes(32))
-    wrong = products[1].copy()
-    wrong[2, 2] += 1
-    check_reveal(result, done.assignment, 1, wrong)
-    check = Freivalds(TASK, SEED)
-    assert check.check_nsub(1, products[1])
-    assert not check.check_nsub(1, wrong)
+@pytest.mark.parametrize("basic", [16, 64, 500])
+def test_another_matrix_of_a_products_hash_is_refused_all_the_same(basic: int) -> None:
+    rng = np.random.default_rng(basic)
+    left, right = (random_int8(rng, basic, basic) for _ in range(2))
+    right_one = multiply(left, right)
+    wrong = twin(right_one)
+    assert (wrong != right_one).sum() == 8
+    assert product_hash(wrong) == product_hash(right_one)
+    assert freivalds(left, right, right_one, SEED)
+    assert not freivalds(left, right, wrong, SEED)
 
 
 def test_cells_changed_so_that_the_sum_stays_right_are_caught_when_revealed() -> None:

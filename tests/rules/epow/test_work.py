@@ -44,6 +44,15 @@ def test_a_run_before_does_not_change_the_next() -> None:
     assert (second.total == -8).all()
 
 
+def test_what_a_product_leaves_is_nothing_to_the_next() -> None:
+    """Whatever the buffer holds, NaNs included: of this a BLAS on another machine might make something else."""
+    worker, rng = Worker(64), np.random.default_rng(4)
+    left, right = (random_int8(rng, 64, 64) for _ in range(2))
+    for word in (0xFFFFFFFF, 0x7F800000, 0x7FC00000):
+        worker.multiply(left, right).view(np.uint32)[:] = word
+        assert (worker.multiply(left, right) == multiply(left, right)).all()
+
+
 def test_the_quick_draw_is_the_headers_draw() -> None:
     left, right, result = b"l" * 32, b"r" * 32, b"p" * 32
     header = involved_header(5, b"t" * 32, "ann", LspField(b"k" * 32, 1, 2, nsub_hash(left, right), result))
@@ -66,8 +75,11 @@ def test_task_free_loops_are_those_that_verifiers_repeat() -> None:
 
 def test_a_workers_memory_begins_with_a_large_page_and_fills_no_other_array() -> None:
     for count, basic, kind in ((4, 500, np.float32), (3, 7, np.int8)):
-        arrays = large(count, basic, kind)
-        assert arrays.ctypes.data % (2 << 20) == 0
+        arrays, page = large(count, basic, kind), 2 << 20
+        assert arrays.ctypes.data % page == 0
+        room = arrays.base
+        assert isinstance(room, np.ndarray)
+        assert room.ctypes.data + room.nbytes >= arrays.ctypes.data + -(-arrays.nbytes // page) * page
         assert (arrays.shape, arrays.dtype) == ((count, basic, basic), np.dtype(kind))
         for number, array in enumerate(arrays):
             array[:] = number

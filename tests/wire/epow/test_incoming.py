@@ -20,7 +20,7 @@ WIDE = np.random.default_rng(2).integers(-(2**40), 2**40, (300, 700))
 
 @pytest.mark.parametrize("matrix", [SMALL, WIDE])
 def test_a_matrix_is_on_the_disk_under_all_its_names(tmp_path: Path, matrix: np.ndarray) -> None:
-    pieces = list(matrix_pieces(matrix))
+    pieces = list(matrix_pieces(matrix_hash(matrix), matrix))
     assert len(pieces) > 1
     names = [tmp_path / "task" / f"m{number}.npy" for number in range(2)]
     with Incoming(tmp_path / "task", describe(matrix)) as incoming:
@@ -36,7 +36,7 @@ def test_a_matrix_is_on_the_disk_under_all_its_names(tmp_path: Path, matrix: np.
 
 @pytest.mark.parametrize("wrong", ["order", "other", "twice", "long"])
 def test_a_piece_that_does_not_belong_is_refused(tmp_path: Path, wrong: str) -> None:
-    first, second = list(matrix_pieces(SMALL))[:2]
+    first, second = list(matrix_pieces(matrix_hash(SMALL), SMALL))[:2]
     bad = {
         "order": second,
         "other": Piece(bytes(32), 0, SMALL.nbytes, first.cells),
@@ -56,7 +56,7 @@ def test_another_matrix_than_the_one_named_is_not_kept(tmp_path: Path) -> None:
     changed = SMALL.copy()
     changed[7, 7] ^= 1
     with Incoming(tmp_path, named) as incoming:
-        for piece in matrix_pieces(changed):
+        for piece in matrix_pieces(matrix_hash(changed), changed):
             incoming.add(Piece(named.hash, piece.offset, piece.total, piece.cells))
         with pytest.raises(DataCorrupt):
             incoming.finish([tmp_path / "m0.npy"])
@@ -69,7 +69,7 @@ def test_a_matrix_that_takes_other_limbs_than_named_is_not_kept(tmp_path: Path, 
     matrix = np.full((30, 20), largest, np.int64)
     named = MatrixInfo(30, 20, limbs, matrix_hash(matrix))
     with Incoming(tmp_path, named) as incoming:
-        for piece in matrix_pieces(matrix):
+        for piece in matrix_pieces(matrix_hash(matrix), matrix):
             incoming.add(piece)
         with pytest.raises(DataCorrupt):
             incoming.finish([tmp_path / "m0.npy"])
@@ -77,7 +77,7 @@ def test_a_matrix_that_takes_other_limbs_than_named_is_not_kept(tmp_path: Path, 
 
 
 def test_the_same_matrix_may_come_over_two_connections_at_once(tmp_path: Path) -> None:
-    pieces = list(matrix_pieces(SMALL))
+    pieces = list(matrix_pieces(matrix_hash(SMALL), SMALL))
     with Incoming(tmp_path, describe(SMALL)) as broken:
         broken.add(pieces[0])
         with Incoming(tmp_path, describe(SMALL)) as again:
@@ -90,7 +90,7 @@ def test_the_same_matrix_may_come_over_two_connections_at_once(tmp_path: Path) -
 def test_what_a_killed_coordinator_left_half_is_gone_at_its_next_start(tmp_path: Path) -> None:
     book = Book(tmp_path)
     half = book.incoming(bytes(32), describe(SMALL))
-    half.add(next(matrix_pieces(SMALL)))
+    half.add(next(matrix_pieces(matrix_hash(SMALL), SMALL)))
     book.close()
     assert len(list(tmp_path.glob("tasks/*/.*"))) == 1
     Book(tmp_path).close()

@@ -19,6 +19,7 @@ from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow import merge
 from zoneshare_protocols.epow.blocks import assign
 from zoneshare_protocols.epow.exact import Int32, Int64, as_integers, multiply, product
+from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.plan import describe
 from zoneshare_protocols.epow.records import RunResult, Task, Tip
 from zoneshare_protocols.errors import DataCorrupt
@@ -43,7 +44,7 @@ def brought(book: Book, factors: Factors) -> KeptTask:
     task = Task("sue", tuple(map(describe, checked)), BASIC, 1, bytes(16))
     for number, matrix in enumerate(checked):
         with book.incoming(task.id, task.matrices[number]) as incoming:
-            for piece in matrix_pieces(matrix):
+            for piece in matrix_pieces(matrix_hash(matrix), matrix):
                 incoming.add(piece)
             incoming.finish([book.matrix_path(task.id, f"m{number}")])
     kept = KeptTask(task, bytes(32))

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from tests.rules.epow.twin import twin
 from tests.wire.epow.rig import Rig, int8
 from tests.wire.epow.test_attacks import rig_account, until
 from zoneshare.epow.engine import Finished
+from zoneshare.epow.messages import Done, Fetch, Prove, Revealed
 from zoneshare.epow.miner import Miner
 from zoneshare_protocols.epow.exact import multiply, product
-from zoneshare_protocols.epow.hashing import product_hash
+from zoneshare_protocols.epow.hashing import matrix_bytes, product_hash
 from zoneshare_protocols.errors import NotFound
 
 RNG = np.random.default_rng(8)
@@ -48,6 +50,31 @@ def test_who_commits_to_made_up_hashes_is_caught_by_a_sample(tmp_path: Path) -> 
 
     play(work())
     assert rig.mining.miner(rig_account(rig, "lucy")).verified == 0
+    rig.books_balance()
+
+
+class Twins(Miner):
+    """Its sums and hashes are right; what it shows for a hash is another matrix of that hash."""
+
+    async def _send(self, message: Done | Fetch | Prove | Revealed) -> None:
+        if isinstance(message, Revealed):
+            right = np.frombuffer(message.cells, "<i4").reshape(16, 16)
+            message = Revealed(message.assignment, matrix_bytes(twin(right)))
+        await super()._send(message)
+
+
+def test_who_shows_another_matrix_of_the_hash_is_caught_by_the_product(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+
+    async def work() -> None:
+        async with rig.coordinator(sample=ALL), rig.miners("tess", kind=Twins) as twins, rig.source() as source:
+            asking = asyncio.create_task(source.multiply([A, B], fee=FEE))
+            await until(lambda: rig.mining.miner(rig_account(rig, "tess")).fakes == 1)
+            async with rig.miners("ann"):
+                assert (await asking == product(A, B)).all()
+            assert any("is not the product" in why for why in twins[0].tally.taken)
+
+    play(work())
     rig.books_balance()
 
 

@@ -60,4 +60,4 @@ def test_memory_for_very_many_small_blocks_is_not_prepared() -> None:
     slots.prepare(1 << 20)
     base = slots.take().base
     assert base is not None
-    assert base.size == 4 << 20
+    assert base.size == 6 << 20
