@@ -98,6 +98,7 @@ class Source:
     async def inquire(self, task: bytes, sub_task: int, run: int) -> RunResult:
         """What was committed to for a verified run: the hash of every nsub-result, as the ledger has its digest.
 
+        Such a hash shows that the product was known; it is not one that only one matrix has (docs/decisions/0020).
         Between products. Raises NotFound when the ledger has no such run, or the task was settled; DataCorrupt when
         the coordinator shows another commitment.
         """
