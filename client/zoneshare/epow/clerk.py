@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.desk import Desk, Seat
+from zoneshare.epow.fresh import Fresh
 from zoneshare.epow.intake import Intake
 from zoneshare.epow.job import Job, run_done
 from zoneshare.epow.ledger import Mining
@@ -55,6 +56,7 @@ class Clerk:
     ) -> None:
         self._mining, self._book, self.desk = mining, book, desk
         self._patience, self._grace, self._told = patience, grace, told
+        self._fresh = Fresh()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._worker = ThreadPoolExecutor(1, "epow-verify")
         self._times: dict[int, int] = {}
@@ -185,7 +187,7 @@ class Clerk:
         """A task is complete here: begin, or go on with, its work."""
         if kept.task.id in self.desk.jobs:
             return
-        job = Job(kept, self._book)
+        job = Job(kept, self._book, self._fresh)
         try:
             await self.beside(job.open)
         except LimitExceeded as refusal:

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from zoneshare.epow.book import Book, KeptTask
+from zoneshare.epow.fresh import Fresh
 from zoneshare.epow.messages import Run
 from zoneshare_protocols.epow.blocks import check_reveal, check_sum
 from zoneshare_protocols.epow.exact import Int8, Int32
@@ -23,19 +24,17 @@ from zoneshare_protocols.errors import FakeResult, LimitExceeded
 
 At = tuple[Literal["left", "right"], int, int, int]
 """Which side, row, column and limb a block has."""
-_FRESH = 64 << 20
-"""Bytes of blocks that were hashed for a run and not sent yet: they need not be put together from their rows again."""
 
 
 class Job:
     """The sub-task at work of a kept task. Blocks: :meth:`open`, :meth:`check` and :meth:`advance` take their time."""
 
-    def __init__(self, kept: KeptTask, book: Book) -> None:
+    def __init__(self, kept: KeptTask, book: Book, fresh: Fresh) -> None:
         self.kept = kept
         self._book = book
+        self._fresh = fresh
         self._places: dict[bytes, At] = {}
         self._hashes: dict[At, bytes] = {}
-        self._fresh: dict[bytes, Int8] = {}
         self._next = 0
         self._returned: deque[int] = deque()
 
@@ -54,7 +53,7 @@ class Job:
         self._merger = Merger(self.layout)
         for done in self._book.runs(self.id, index):
             self._merger.add(done.run)
-        self._places, self._hashes, self._fresh, self._next = {}, {}, {}, 0
+        self._places, self._hashes, self._next = {}, {}, 0
         self._returned.clear()
         return self
 
@@ -107,7 +106,7 @@ class Job:
         at = self._places.get(hash)
         if at is None:
             return None
-        fresh = self._fresh.pop(hash, None)
+        fresh = self._fresh.take(hash)
         return self._block(at) if fresh is None else fresh
 
     def check(self, assignment: Assignment, result: RunResult, total: Int32) -> None:
@@ -162,9 +161,7 @@ class Job:
             block = np.ascontiguousarray(self._block(at))
             found = self._hashes[at] = matrix_hash(block)
             self._places[found] = at
-            self._fresh[found] = block
-            if len(self._fresh) * block.nbytes > _FRESH:
-                del self._fresh[next(iter(self._fresh))]
+            self._fresh.put(found, block)
         return found
 
     def _block(self, at: At) -> Int8:

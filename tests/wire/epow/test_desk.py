@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zoneshare.epow.book import Book, KeptTask
 from zoneshare.epow.desk import DEPTH, PLOT, Desk, Seat
+from zoneshare.epow.fresh import Fresh
 from zoneshare.epow.job import Job
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.hashing import matrix_hash
@@ -63,10 +64,10 @@ class Mute:
         pass
 
 
-def job_of(*matrices: NDArray[Any]) -> Job:
+def job_of(*matrices: NDArray[Any], fresh: Fresh | None = None) -> Job:
     infos = tuple(MatrixInfo(matrix.shape[0], matrix.shape[1], 1, matrix_hash(matrix)) for matrix in matrices)
     task = Task("sue", infos, BASIC, 1_000_000, bytes(16))
-    return Job(KeptTask(task, bytes(32)), cast(Book, Shelf())).open()
+    return Job(KeptTask(task, bytes(32)), cast(Book, Shelf()), fresh or Fresh()).open()
 
 
 def desk_of(job: Job, rules: MiningRules = RULES) -> Desk:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tests.wire.epow.rig import Rig, int8
 from zoneshare.epow import matrices
 from zoneshare.epow.book import Book, KeptTask
+from zoneshare.epow.fresh import Fresh
 from zoneshare.epow.job import Job, run_done
 from zoneshare.epow.matrices import Buffer, cell_width, matrix_pieces, result_of, result_pieces
 from zoneshare.epow.messages import PIECE, Merged
@@ -87,12 +88,12 @@ def test_a_job_goes_on_after_a_restart_and_its_result_is_the_product(
     over = False
     while not over:
         (kept,) = book.tasks()
-        job = Job(kept, book).open()
+        job = Job(kept, book, Fresh()).open()
         do(job, book, job.layout.runs // 2)
         book.close()
         book = Book(tmp_path)
         (kept,) = book.tasks()
-        job = Job(kept, book).open()
+        job = Job(kept, book, Fresh()).open()
         assert job.missing == job.layout.runs - job.layout.runs // 2
         do(job, book, job.missing)
         over = job.advance()
@@ -135,7 +136,7 @@ def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_
 def test_a_coordinator_does_not_go_on_without_sums_that_were_verified(tmp_path: Path) -> None:
     book = Book(tmp_path)
     kept = brought(book, THIN)
-    job = Job(kept, book).open()
+    job = Job(kept, book, Fresh()).open()
     do(job, book, 3)
     book.check(kept)
     sums = book.matrix_path(job.id, "m0").with_name("sums0")
@@ -151,7 +152,7 @@ def test_a_coordinator_does_not_go_on_without_sums_that_were_verified(tmp_path: 
 
 def test_a_result_that_is_its_sums_takes_no_second_file(tmp_path: Path) -> None:
     book = Book(tmp_path)
-    job = Job(brought(book, THIN), book).open()
+    job = Job(brought(book, THIN), book, Fresh()).open()
     do(job, book, job.missing)
     assert job.advance()
     folder = book.matrix_path(job.id, "m0").parent
