@@ -72,9 +72,9 @@ def fingerprint(cells: memoryview) -> bytes:
     return xxh3_128_digest(cells)
 
 
-def fingerprint_hash(basic: int, mark: bytes) -> bytes:
-    """The :func:`product_hash` of a ``basic`` x ``basic`` product with this :func:`fingerprint`."""
-    return keyed("zoneshare/epow-product/1", basic.to_bytes(4, "big"), mark)
+def fingerprint_hash(basic: int, fingerprint: bytes) -> bytes:
+    """The :func:`product_hash` of a ``basic`` x ``basic`` product of this :func:`fingerprint`."""
+    return keyed("zoneshare/epow-product/1", basic.to_bytes(4, "big"), fingerprint)
 
 
 def nsub_hash(left: bytes, right: bytes) -> bytes:

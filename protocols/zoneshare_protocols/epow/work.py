@@ -56,15 +56,15 @@ class Worker:
         a product leaves the processor's caches cold for all else, so that what is done once for several costs less.
         """
         hashes: list[bytes] = []
-        marks: list[bytes] = []
+        fingerprints: list[bytes] = []
         self._total[:] = 0
         for left, right in blocks:
             self.multiply(left, right)
-            marks.append(fingerprint(self._cells))
+            fingerprints.append(fingerprint(self._cells))
             self._total += self._result
-            if len(marks) == self._at_once:
-                self._told(marks, hashes, drawn)
-        self._told(marks, hashes, drawn)
+            if len(fingerprints) == self._at_once:
+                self._tell(fingerprints, hashes, drawn)
+        self._tell(fingerprints, hashes, drawn)
         return RunWork(tuple(hashes), self._total.copy())
 
     def free(self, height: int, previous: bytes, miner: str, nonce: int) -> BlockHeader:
@@ -84,11 +84,11 @@ class Worker:
         np.copyto(self._integers, self._floats, casting="unsafe")
         return self._result
 
-    def _told(self, marks: list[bytes], hashes: list[bytes], drawn: Callable[[int, list[bytes]], None]) -> None:
-        """Tell of the results that are marked; their hashes go to the others."""
-        if marks:
-            new = [fingerprint_hash(len(self._left), mark) for mark in marks]
-            marks.clear()
+    def _tell(self, fingerprints: list[bytes], hashes: list[bytes], drawn: Callable[[int, list[bytes]], None]) -> None:
+        """Tell of the results that have come since the last time: their hashes go to the others."""
+        if fingerprints:
+            new = [fingerprint_hash(len(self._left), one) for one in fingerprints]
+            fingerprints.clear()
             hashes += new
             drawn(len(hashes) - len(new), new)
 
