@@ -1,7 +1,8 @@
 """How many miners one core of a coordinator feeds: real coordinator, ledger, source and connections; miners that know.
 
 The second matrix is made of permutations, so that a miner here has each run's results without its products, and the
-coordinator is asked as fast as it can answer: its processor time for each nsub-task stands against a real miner's.
+coordinator is asked as fast as it can answer: its processor time for each nsub-task stands against a real miner's. Of
+two tasks, one after the other, the second counts: a coordinator at work writes it over the files of the first.
 """
 
 import asyncio
@@ -115,7 +116,7 @@ class Feeder:
 
 
 def fed() -> dict[str, float]:
-    """Processor seconds of the coordinator for a whole task, its matrices and its result included."""
+    """Processor time of the coordinator for a whole task, its matrices and its result included."""
     known = Known()
     with site(BASIC) as at:
         names = [f"ann{number}" for number in range(MINERS)]
@@ -127,6 +128,26 @@ def fed() -> dict[str, float]:
 
 
 async def _feed(at: Site, names: list[str], port: int, known: Known) -> dict[str, float]:
+    first = await _task(at, names, port, known)
+    await _forgotten(at)
+    parts = await _task(at, names, port, known)
+    nsubs = known.layout.nsubs
+    # The least of some: a slow one would count for the coordinator.
+    loop, product = min([await asyncio.to_thread(loop_seconds, BASIC) for _ in range(5)])
+    return {
+        "miners": loop * nsubs / parts["spent"],
+        "coordinator_ms": parts["spent"] / nsubs * 1e3,
+        "first_ms": first["spent"] / nsubs * 1e3,
+        "loop_ms": loop * 1e3,
+        "product_ms": product * 1e3,
+        "nsubs": nsubs,
+        "sent_mb": parts["sent_mb"],
+        "seconds": parts["seconds"],
+    }
+
+
+async def _task(at: Site, names: list[str], port: int, known: Known) -> dict[str, float]:
+    """One whole task, of miners that have none of its blocks yet."""
     coordinator = psutil.Process(at.coordinator)
     opened = [party(Path(at.env["ZONESHARE_HOME"]) / name) for name in names]
     feeders = [Feeder(each.__enter__(), known) for each in opened]
@@ -146,17 +167,15 @@ async def _feed(at: Site, names: list[str], port: int, known: Known) -> dict[str
         await asyncio.gather(*running, return_exceptions=True)
         for each in opened:
             each.__exit__(None, None, None)
-    nsubs = known.layout.nsubs
-    loop, product = await asyncio.to_thread(loop_seconds, BASIC)
-    return {
-        "miners": loop * nsubs / spent,
-        "coordinator_ms": spent / nsubs * 1e3,
-        "loop_ms": loop * 1e3,
-        "product_ms": product * 1e3,
-        "nsubs": nsubs,
-        "sent_mb": sum(feeder.bytes for feeder in feeders) / 1e6,
-        "seconds": seconds,
-    }
+    return {"spent": spent, "seconds": seconds, "sent_mb": sum(feeder.bytes for feeder in feeders) / 1e6}
+
+
+async def _forgotten(at: Site) -> None:
+    """Until the coordinator has seen on the ledger that the source has its result."""
+    tasks = Path(at.env["ZONESHARE_HOME"]) / "cora" / "coordinator" / "tasks"
+    async with asyncio.timeout(60):
+        while any(tasks.iterdir()):
+            await asyncio.sleep(0.2)
 
 
 def _cpu(process: psutil.Process) -> float:

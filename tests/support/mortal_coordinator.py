@@ -17,6 +17,7 @@ from unittest.mock import patch
 from tests.support.ports import steady_port
 from zoneshare.__main__ import main
 from zoneshare.epow.book import Book
+from zoneshare.epow.files import Files
 from zoneshare.epow.ledger import Mining
 
 
@@ -43,8 +44,8 @@ def live() -> None:
     """One life."""
     opened = Book.__init__
     with (
-        patch.object(Book, "__init__", lambda book, folder: opened(book, folder, die_once)),
-        patch.object(Book, "save_matrix", around("a matrix", Book.save_matrix)),
+        patch.object(Book, "__init__", lambda book, folder, spare: opened(book, folder, die_once, spare)),
+        patch.object(Files, "save_matrix", around("a matrix", Files.save_matrix)),
         patch.object(Mining, "record", around("a batch on the ledger", Mining.record)),
     ):
         main()

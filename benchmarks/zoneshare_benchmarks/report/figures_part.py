@@ -20,7 +20,7 @@ TITLE = "Figures, goals and peers"
 _SLOW_S = {
     "epow.useful_share.500": 48.0,
     "epow.useful_share.1000": 75.0,
-    "epow.coordinator": 75.0,
+    "epow.coordinator": 130.0,
     "epow.scale": 20.0,
     "gateway.vs_node": 20.0,
     "host.vs_node": 16.0,

@@ -80,6 +80,10 @@ def serve(
         float,
         typer.Option(min=0, max=100, metavar="PERCENT", help="Of runs, a single result of which is checked, too."),
     ] = 1,
+    spare: Annotated[
+        int,
+        typer.Option(min=0, metavar="MB", help="Files of tasks that are over, kept to be written over by the next."),
+    ] = 4096,
     as_json: Json = False,
 ) -> None:
     """Take tasks, have miners do them, check, merge, pay. Until Ctrl-C; killed, it goes on where it stopped.
@@ -93,7 +97,7 @@ def serve(
         text = f"{name} coordinates on {host}:{listening} (Ctrl-C ends it)"
         emit({"host": host, "port": listening}, as_json, text)
 
-    options = roles.Serving(host, port, deposit, patience, sample)
+    options = roles.Serving(host, port, deposit, patience, sample, spare << 20)
     asyncio.run(roles.serve(device_folder(name), options, ready, quiet=as_json))
 
 

@@ -59,13 +59,14 @@ class Rules(NamedTuple):
 
 
 class Serving(NamedTuple):
-    """Of ``coordinator serve``; ``patience`` in seconds, ``sample`` in percent of runs."""
+    """Of ``coordinator serve``; ``patience`` in seconds, ``sample`` in percent of runs, ``spare`` in bytes."""
 
     host: str
     port: int
     deposit: int
     patience: float
     sample: float
+    spare: int
 
 
 class Mining(NamedTuple):
@@ -140,7 +141,7 @@ async def serve(folder: Path, options: Serving, ready: Callable[[int], None], *,
     keep_memory()
     clock, shown = SystemClock(), Coordinating(folder.name, quiet)
     async with lasting(folder, clock) as me:
-        with contextlib.closing(Book(folder / "coordinator")) as book:
+        with contextlib.closing(Book(folder / "coordinator", spare=options.spare)) as book:
             await _deposit(me, options.deposit, clock)
             coordinator = Coordinator(
                 me.mining, me.identity, me.trusted, book,

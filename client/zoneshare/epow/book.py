@@ -4,17 +4,15 @@ The journal says what counts; big things are files beside it, on the disk before
 and the step that pays for it, are one write: after a crash it is neither lost nor paid twice.
 """
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoneshare.epow.incoming import HALF, Incoming, begin_matrix
+from zoneshare.epow.files import Files
+from zoneshare.epow.spare import Spare
 from zoneshare.trade.journal import CrashPoint, Entry, Journal
 from zoneshare_protocols.codec import Count, Digest, Key32, Record
 from zoneshare_protocols.epow.exact import Int32
@@ -22,8 +20,7 @@ from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.ledger import Batch, RunDone, Step
 from zoneshare_protocols.epow.merge import strips
 from zoneshare_protocols.epow.plan import check_named
-from zoneshare_protocols.epow.records import MatrixInfo, RunResult, Task
-from zoneshare_protocols.errors import DataCorrupt
+from zoneshare_protocols.epow.records import RunResult, Task
 
 TASK, RUN, STEP, BATCH = "epow-task", "epow-run", "epow-step", "epow-batch"
 RESULT = "epow-result"
@@ -48,12 +45,12 @@ class KeptStep(Record, frozen=True, tag="zoneshare/epow-kept-step/1"):
 class Book:
     """In a folder of its own: ``coordinator.db`` and a folder a task. Methods block, but for :meth:`add_steps`."""
 
-    def __init__(self, folder: Path, crash_point: CrashPoint | None = None) -> None:
-        """Raises Misuse when another process has it."""
+    def __init__(self, folder: Path, crash_point: CrashPoint | None = None, spare: int = 0) -> None:
+        """``spare``: bytes of files that are kept to be written over. Raises Misuse when another process has it."""
         self.folder = folder
         self._journal = Journal(folder / "coordinator.db", crash_point)
-        for half in folder.glob(f"tasks/*/{HALF}*"):
-            half.unlink()
+        known = [kept.task.id for kept in self.tasks()]
+        self.files = Files(folder / "tasks", Spare(folder / "spare", spare), known)
         self._steps = 1 + max((int(key) for key, _ in self._journal.scan(STEP, KeptStep)), default=0)
 
     def close(self) -> None:
@@ -75,46 +72,16 @@ class Book:
     def forget(self, task: bytes) -> None:
         """The source has its result, or it was withdrawn."""
         self._journal.write(Entry(TASK, task.hex(), None), *self._journal.deletions(RESULT, f"{task.hex()}/"))
-        shutil.rmtree(self._task_folder(task), ignore_errors=True)
-
-    def incoming(self, task: bytes, info: MatrixInfo) -> Incoming:
-        """Where a matrix of this task goes, piece by piece."""
-        return Incoming(self._task_folder(task), info)
-
-    def matrix_path(self, task: bytes, name: str) -> Path:
-        return self._task_folder(task) / f"{name}.npy"
+        self.files.drop(task)
 
     def check(self, kept: KeptTask) -> None:
         """What a task at work still needs is here: its matrices as they came, and verified sums. Raises DataCorrupt."""
         id, basic = kept.task.id, kept.task.basic
         for number, info in enumerate(kept.task.matrices):
             if number > kept.sub_task or number == kept.sub_task == 0:
-                check_named(self.load_matrix(id, f"m{number}"), info)
+                check_named(self.files.load_matrix(id, f"m{number}"), info)
         if done := self.runs(id, kept.sub_task):
-            self._map_sums(id, kept.sub_task, (1 + max(each.run for each in done), basic, basic))
-
-    def save_matrix(
-        self, task: bytes, name: str, shape: tuple[int, int], rows: Iterator[NDArray[np.integer[Any]]]
-    ) -> None:
-        """A matrix that comes some rows at a time. On the disk when this returns."""
-        folder = self._task_folder(task)
-        folder.mkdir(parents=True, exist_ok=True)
-        half = folder / f"{HALF}{name}.npy"
-        first = next(rows)
-        with half.open("wb") as file:
-            begin_matrix(file, first.dtype, shape)
-            for strip in chain([first], rows):
-                file.write(strip.data)
-            file.flush()
-            os.fsync(file.fileno())
-        half.rename(self.matrix_path(task, name))
-
-    def load_matrix(self, task: bytes, name: str) -> NDArray[Any]:
-        """Straight from the file: it is read as it is used, and takes no memory of ours. Raises DataCorrupt."""
-        try:
-            return np.asarray(np.load(self.matrix_path(task, name), mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError, EOFError) as failed:
-            raise DataCorrupt("a matrix is gone, or not whole", task=task.hex(), matrix=name) from failed
+            self.files.sums(id, kept.sub_task, 1 + max(each.run for each in done), basic)
 
     def runs(self, task: bytes, sub_task: int) -> list[RunDone]:
         """The verified runs of a sub-task."""
@@ -122,15 +89,8 @@ class Book:
 
     def add_runs(self, runs: list[tuple[RunDone, RunResult, Int32]]) -> None:
         """Keep verified sums and the steps that pay for them; on the disk when this returns."""
-        files = {(done.task, done.sub_task) for done, _, _ in runs}
         for done, _, total in runs:
-            self._sums(done.task, done.sub_task).touch()
-            with self._sums(done.task, done.sub_task).open("r+b") as file:
-                file.seek(done.run * total.nbytes)
-                file.write(total.data)
-        for task, sub_task in files:
-            with self._sums(task, sub_task).open("rb") as file:
-                os.fdatasync(file.fileno())
+            self.files.save_sum(done.task, done.sub_task, done.run, total)
         entries = []
         for done, result, _ in runs:
             key = _run_key(done.task, done.sub_task, done.run)
@@ -138,24 +98,14 @@ class Book:
             entries.append(self._step(done))
         self._journal.write(*entries)
 
-    def sums(self, task: bytes, sub_task: int, layout: Layout) -> NDArray[np.int32]:
-        """All sums (runs x b x b) of a sub-task whose runs are all verified, straight from the file.
-
-        Raises DataCorrupt.
-        """
-        return self._map_sums(task, sub_task, (layout.runs, layout.basic, layout.basic))
-
     def result(self, kept: KeptTask) -> Iterator[NDArray[np.integer[Any]]]:
         """A merged task's result, some of its rows at a time: from its file, or its sums, if those are the result."""
         task, number = kept.task, len(kept.task.matrices) - 1
-        if self.matrix_path(task.id, f"r{number}").exists():
-            return iter([self.load_matrix(task.id, f"r{number}")])
+        if self.files.matrix_path(task.id, f"r{number}").exists():
+            return iter([self.files.load_matrix(task.id, f"r{number}")])
         rows, last = task.matrices[0].rows, task.matrices[-1]
         layout = Layout(rows, last.rows, last.columns, task.basic)
-        return strips(layout, self.sums(task.id, number - 1, layout))
-
-    def drop_sums(self, task: bytes, sub_task: int) -> None:
-        self._sums(task, sub_task).unlink(missing_ok=True)
+        return strips(layout, self.files.sums(task.id, number - 1, layout.runs, layout.basic))
 
     async def add_steps(self, *steps: Step) -> None:
         await self._journal.commit([self._step(step) for step in steps])
@@ -187,18 +137,6 @@ class Book:
     def _step(self, step: Step) -> Entry:
         key, self._steps = f"{self._steps:020}", self._steps + 1
         return Entry.of(STEP, key, KeptStep(step))
-
-    def _task_folder(self, task: bytes) -> Path:
-        return self.folder / "tasks" / task.hex()
-
-    def _sums(self, task: bytes, sub_task: int) -> Path:
-        return self._task_folder(task) / f"sums{sub_task}"
-
-    def _map_sums(self, task: bytes, sub_task: int, shape: tuple[int, int, int]) -> NDArray[np.int32]:
-        try:
-            return np.asarray(np.memmap(self._sums(task, sub_task), np.int32, "r", shape=shape))
-        except (OSError, ValueError) as failed:
-            raise DataCorrupt("sums that were verified are gone", task=task.hex(), sub_task=sub_task) from failed
 
 
 def _run_key(task: bytes, sub_task: int, run: int) -> str:

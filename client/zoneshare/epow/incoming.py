@@ -1,18 +1,20 @@
 """A task's matrix on its way from the source to the coordinator's disk: it is never in memory as a whole."""
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib import format as npy
 
 from zoneshare.epow.matrices import Expected
 from zoneshare.epow.messages import Piece
+from zoneshare.epow.spare import Spare
 from zoneshare_protocols.epow.exact import as_integers, limb_count
 from zoneshare_protocols.epow.hashing import matrix_hasher
 from zoneshare_protocols.epow.records import MatrixInfo
@@ -22,26 +24,32 @@ HALF = ".half-"
 """How the names of files begin that are not complete."""
 
 
-def begin_matrix(file: IO[bytes], kind: np.dtype[Any], shape: tuple[int, int]) -> None:
+def matrix_head(kind: np.dtype[Any], shape: tuple[int, int]) -> bytes:
     """The head of a .npy file whose cells follow."""
-    header = {"descr": npy.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
-    npy.write_array_header_1_0(file, header)
+    head = io.BytesIO()
+    npy.write_array_header_1_0(head, {"descr": npy.dtype_to_descr(kind), "fortran_order": False, "shape": shape})
+    return head.getvalue()
 
 
 class Incoming:
     """Use as a context; what is not finished at its end is gone. All methods block."""
 
-    def __init__(self, folder: Path, info: MatrixInfo) -> None:
+    def __init__(self, folder: Path, info: MatrixInfo, spare: Spare) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._info = info
         kind = np.dtype("<i1" if info.limbs == 1 else "<i8")
         shape = info.rows, info.columns
-        self._expected = Expected(info.hash, info.rows * info.columns * kind.itemsize)
+        size = info.rows * info.columns * kind.itemsize
+        self._expected = Expected(info.hash, size)
         self._hasher = matrix_hasher(kind.name, shape)
         # A name of its own: a source whose connection broke may bring the same matrix before the old one is noticed.
         handle, name = tempfile.mkstemp(".npy", HALF, folder)
-        self._half, self._file = Path(name), os.fdopen(handle, "wb")
-        begin_matrix(self._file, kind, shape)
+        os.close(handle)
+        self._half = Path(name)
+        head = matrix_head(kind, shape)
+        spare.take(self._half, len(head) + size)
+        self._file = self._half.open("r+b")
+        self._file.write(head)
 
     def __enter__(self) -> Self:
         return self

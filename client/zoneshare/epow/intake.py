@@ -108,11 +108,11 @@ class Intake:
         session.put(Need(tuple(needed)))
         for hash, info in needed.items():
             names = [f"m{number}" for number, each in enumerate(task.matrices) if each.hash == hash]
-            with self._book.incoming(task.id, info) as matrix:
+            with self._book.files.incoming(task.id, info) as matrix:
                 while not matrix.complete:
                     piece = await session.connection.receive(Piece)
                     await asyncio.to_thread(matrix.add, piece)
-                await asyncio.to_thread(matrix.finish, [self._book.matrix_path(task.id, name) for name in names])
+                await asyncio.to_thread(matrix.finish, [self._book.files.matrix_path(task.id, name) for name in names])
         self._order += 1
         kept = KeptTask(task, secrets.token_bytes(32), order=self._order)
         await asyncio.to_thread(self._book.put, kept)

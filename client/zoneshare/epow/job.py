@@ -45,13 +45,16 @@ class Job:
     def open(self) -> "Job":
         """Read the matrices and what is verified already. Raises LimitExceeded when values may outgrow 64 bits."""
         index, task = self.kept.sub_task, self.kept.task
-        left = self._book.load_matrix(self.id, f"r{index}" if index else "m0")
-        right = self._book.load_matrix(self.id, f"m{index + 1}")
+        left = self._book.files.load_matrix(self.id, f"r{index}" if index else "m0")
+        right = self._book.files.load_matrix(self.id, f"m{index + 1}")
         self.sub = sub_task(task, index, left, right, self.kept.seed)
         self.layout = self.sub.layout
         self._check = Freivalds(self.sub, secrets.token_bytes(32))
         self._merger = Merger(self.layout)
-        for done in self._book.runs(self.id, index):
+        verified = self._book.runs(self.id, index)
+        if not verified:
+            self._book.files.begin_sums(self.id, index, self.layout)
+        for done in verified:
             self._merger.add(done.run)
         self._places, self._hashes, self._next = {}, {}, 0
         self._returned.clear()
@@ -130,16 +133,16 @@ class Job:
         index, task = self.kept.sub_task + 1, self.kept.task
         over = index == len(task.matrices) - 1
         shape = self.layout.rows, self.layout.columns
-        strips = self._merger.strips(self._book.sums(self.id, index - 1, self.layout))
+        strips = self._merger.strips(self._book.files.sums(self.id, index - 1, self.layout.runs, self.layout.basic))
         stays = over and self.layout.single
         if not stays:
-            self._book.save_matrix(self.id, f"r{index}", shape, strips)
-            strips = iter([self._book.load_matrix(self.id, f"r{index}")])
+            self._book.files.save_matrix(self.id, f"r{index}", shape, strips)
+            strips = iter([self._book.files.load_matrix(self.id, f"r{index}")])
         kept = replace(self.kept, sub_task=index, result=strips_hash(shape, strips) if over else None)
         steps = [Finished(self.id, kept.result)] if over else []
         self._book.put(kept, steps, forget_runs=range(self.layout.runs))
         if not stays:
-            self._book.drop_sums(self.id, index - 1)
+            self._book.files.drop_sums(self.id, index - 1)
         self.kept = kept
         if over:
             return True

@@ -90,7 +90,7 @@ class Rig:
 
     @contextlib.asynccontextmanager
     async def coordinator(self, hook: Hook = no_hook, **options: Any) -> AsyncIterator[Coordinator]:
-        book = Book(self.folder / "cora", hook)
+        book = Book(self.folder / "cora", hook, spare=1 << 20)
         options = {"trusted": self.trusted, "clock": SystemClock(), **options}
         made = Coordinator(self.of(self.cora, hook), as_identity(self.cora), book=book, **options)
         try:

@@ -49,7 +49,7 @@ class Killer:
 
 async def live(rig: Rig, hook: Hook) -> None:
     """One life of the coordinator: until it is killed, or cancelled."""
-    book = Book(rig.folder / "cora", hook)
+    book = Book(rig.folder / "cora", hook, spare=1 << 20)
     made = Coordinator(rig.of(rig.cora, hook), as_identity(rig.cora), rig.trusted, book, clock=SystemClock(), grace=0.2)
     try:
         rig.port = await made.start("127.0.0.1", rig.port or steady_port())

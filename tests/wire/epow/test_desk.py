@@ -32,7 +32,7 @@ A_RUN = 2
 
 
 class Shelf:
-    """A book of two matrices, and of whatever results are saved."""
+    """Two matrices, and whatever results are saved."""
 
     def __init__(self) -> None:
         self.matrices: dict[str, NDArray[Any]] = {"m0": LEFT, "m1": RIGHT, "m2": LEFT}
@@ -44,16 +44,26 @@ class Shelf:
         self.matrices[name] = np.concatenate(list(rows))
         assert self.matrices[name].shape == shape
 
-    def sums(self, id: bytes, sub_task: int, layout: Layout) -> NDArray[Any]:
-        return np.zeros((layout.runs, BASIC, BASIC), np.int32)
+    def begin_sums(self, id: bytes, sub_task: int, layout: Layout) -> None:
+        pass
+
+    def sums(self, id: bytes, sub_task: int, runs: int, basic: int) -> NDArray[Any]:
+        return np.zeros((runs, basic, basic), np.int32)
+
+    def drop_sums(self, id: bytes, sub_task: int) -> None:
+        pass
+
+
+class Pages:
+    """A book without a journal."""
+
+    def __init__(self) -> None:
+        self.files = Shelf()
 
     def runs(self, id: bytes, sub_task: int) -> list[Any]:
         return []
 
     def put(self, kept: KeptTask, *_: object, **__: object) -> None:
-        pass
-
-    def drop_sums(self, id: bytes, sub_task: int) -> None:
         pass
 
 
@@ -67,7 +77,7 @@ class Mute:
 def job_of(*matrices: NDArray[Any], fresh: Fresh | None = None) -> Job:
     infos = tuple(MatrixInfo(matrix.shape[0], matrix.shape[1], 1, matrix_hash(matrix)) for matrix in matrices)
     task = Task("sue", infos, BASIC, 1_000_000, bytes(16))
-    return Job(KeptTask(task, bytes(32)), cast(Book, Shelf()), fresh or Fresh()).open()
+    return Job(KeptTask(task, bytes(32)), cast(Book, Pages()), fresh or Fresh()).open()
 
 
 def desk_of(job: Job, rules: MiningRules = RULES) -> Desk:

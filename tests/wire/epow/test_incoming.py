@@ -9,12 +9,14 @@ from zoneshare.epow.book import Book
 from zoneshare.epow.incoming import Incoming
 from zoneshare.epow.matrices import matrix_pieces
 from zoneshare.epow.messages import Piece
+from zoneshare.epow.spare import Spare
 from zoneshare_protocols.epow.hashing import matrix_hash
 from zoneshare_protocols.epow.plan import describe
 from zoneshare_protocols.epow.records import MatrixInfo
 from zoneshare_protocols.errors import DataCorrupt, Malformed
 
 SMALL = np.random.default_rng(1).integers(-128, 128, (1500, 1100)).astype(np.int8)
+NONE = Spare(Path("no-such-folder"), 0)
 WIDE = np.random.default_rng(2).integers(-(2**40), 2**40, (300, 700))
 
 
@@ -23,7 +25,7 @@ def test_a_matrix_is_on_the_disk_under_all_its_names(tmp_path: Path, matrix: np.
     pieces = list(matrix_pieces(matrix_hash(matrix), matrix))
     assert len(pieces) > 1
     names = [tmp_path / "task" / f"m{number}.npy" for number in range(2)]
-    with Incoming(tmp_path / "task", describe(matrix)) as incoming:
+    with Incoming(tmp_path / "task", describe(matrix), NONE) as incoming:
         for piece in pieces:
             assert not incoming.complete
             incoming.add(piece)
@@ -43,7 +45,7 @@ def test_a_piece_that_does_not_belong_is_refused(tmp_path: Path, wrong: str) -> 
         "twice": first,
         "long": Piece(first.hash, len(first.cells), SMALL.nbytes, memoryview(bytes(SMALL.nbytes))),
     }[wrong]
-    with Incoming(tmp_path, describe(SMALL)) as incoming:
+    with Incoming(tmp_path, describe(SMALL), NONE) as incoming:
         if wrong in ("twice", "long"):
             incoming.add(first)
         with pytest.raises(Malformed):
@@ -55,7 +57,7 @@ def test_another_matrix_than_the_one_named_is_not_kept(tmp_path: Path) -> None:
     named = describe(SMALL)
     changed = SMALL.copy()
     changed[7, 7] ^= 1
-    with Incoming(tmp_path, named) as incoming:
+    with Incoming(tmp_path, named, NONE) as incoming:
         for piece in matrix_pieces(matrix_hash(changed), changed):
             incoming.add(Piece(named.hash, piece.offset, piece.total, piece.cells))
         with pytest.raises(DataCorrupt):
@@ -68,7 +70,7 @@ def test_a_matrix_that_takes_other_limbs_than_named_is_not_kept(tmp_path: Path, 
     """More would have miners paid for nothing, fewer would lose what is in the others."""
     matrix = np.full((30, 20), largest, np.int64)
     named = MatrixInfo(30, 20, limbs, matrix_hash(matrix))
-    with Incoming(tmp_path, named) as incoming:
+    with Incoming(tmp_path, named, NONE) as incoming:
         for piece in matrix_pieces(matrix_hash(matrix), matrix):
             incoming.add(piece)
         with pytest.raises(DataCorrupt):
@@ -78,9 +80,9 @@ def test_a_matrix_that_takes_other_limbs_than_named_is_not_kept(tmp_path: Path, 
 
 def test_the_same_matrix_may_come_over_two_connections_at_once(tmp_path: Path) -> None:
     pieces = list(matrix_pieces(matrix_hash(SMALL), SMALL))
-    with Incoming(tmp_path, describe(SMALL)) as broken:
+    with Incoming(tmp_path, describe(SMALL), NONE) as broken:
         broken.add(pieces[0])
-        with Incoming(tmp_path, describe(SMALL)) as again:
+        with Incoming(tmp_path, describe(SMALL), NONE) as again:
             for piece in pieces:
                 again.add(piece)
             again.finish([tmp_path / "m0.npy"])
@@ -89,9 +91,9 @@ def test_the_same_matrix_may_come_over_two_connections_at_once(tmp_path: Path) -
 
 def test_what_a_killed_coordinator_left_half_is_gone_at_its_next_start(tmp_path: Path) -> None:
     book = Book(tmp_path)
-    half = book.incoming(bytes(32), describe(SMALL))
+    half = book.files.incoming(bytes(32), describe(SMALL))
     half.add(next(matrix_pieces(matrix_hash(SMALL), SMALL)))
     book.close()
     assert len(list(tmp_path.glob("tasks/*/.*"))) == 1
     Book(tmp_path).close()
-    assert not list(tmp_path.glob("tasks/*/.*"))
+    assert not list(tmp_path.glob("tasks/*"))

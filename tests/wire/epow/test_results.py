@@ -1,6 +1,9 @@
 """A job by itself, on real files: what is verified stays over a restart, and the result goes to its source whole."""
 
 import asyncio
+import os
+from functools import reduce
+from operator import matmul
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +47,10 @@ def brought(book: Book, factors: Factors) -> KeptTask:
     checked = [as_integers(factor) for factor in factors]
     task = Task("sue", tuple(map(describe, checked)), BASIC, 1, bytes(16))
     for number, matrix in enumerate(checked):
-        with book.incoming(task.id, task.matrices[number]) as incoming:
+        with book.files.incoming(task.id, task.matrices[number]) as incoming:
             for piece in matrix_pieces(matrix_hash(matrix), matrix):
                 incoming.add(piece)
-            incoming.finish([book.matrix_path(task.id, f"m{number}")])
+            incoming.finish([book.files.matrix_path(task.id, f"m{number}")])
     kept = KeptTask(task, bytes(32))
     book.put(kept)
     return kept
@@ -83,7 +86,10 @@ def test_a_job_goes_on_after_a_restart_and_its_result_is_the_product(
     monkeypatch.setattr(merge, "_STRIP", strip)
     monkeypatch.setattr(matrices, "PIECE", 3 * strip)
     factors = CHAINS[name]
-    book = Book(tmp_path)
+    (tmp_path / "spare").mkdir()
+    for number in range(20):
+        (tmp_path / "spare" / str(number)).write_bytes(b"old" * 200)
+    book = Book(tmp_path, spare=1 << 20)
     brought(book, factors)
     over = False
     while not over:
@@ -91,29 +97,46 @@ def test_a_job_goes_on_after_a_restart_and_its_result_is_the_product(
         job = Job(kept, book, Fresh()).open()
         do(job, book, job.layout.runs // 2)
         book.close()
-        book = Book(tmp_path)
+        book = Book(tmp_path, spare=1 << 20)
         (kept,) = book.tasks()
         job = Job(kept, book, Fresh()).open()
         assert job.missing == job.layout.runs - job.layout.runs // 2
         do(job, book, job.missing)
         over = job.advance()
     book.close()
-    book = Book(tmp_path)
+    book = Book(tmp_path, spare=1 << 20)
     (kept,) = book.tasks()
-    true = factors[0].astype(object)
-    for factor in factors[1:]:
-        true = true @ factor.astype(object)
+    true = reduce(matmul, (factor.astype(object) for factor in factors))
     for _ in range(2):
         assert (sent(book, kept, 3 * strip).astype(object) == true).all()
     book.close()
 
 
+def test_tasks_one_after_the_other_in_the_same_files(tmp_path: Path) -> None:
+    book = Book(tmp_path, spare=1 << 20)
+    seen: set[int] = set()
+    used_again = 0
+    for factors in [*CHAINS.values(), *reversed(CHAINS.values())]:
+        job = Job(brought(book, factors), book, Fresh()).open()
+        do(job, book, job.missing)
+        while not job.advance():
+            do(job, book, job.missing)
+        true = reduce(matmul, (factor.astype(object) for factor in factors))
+        assert (sent(book, job.kept).astype(object) == true).all()
+        inodes = {path.stat().st_ino for path in tmp_path.glob("tasks/*/*")}
+        used_again += len(seen & inodes)
+        seen |= inodes
+        book.forget(job.id)
+    assert used_again > len(CHAINS)
+    book.close()
+
+
 def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-    book = Book(tmp_path / "cora")
+    book = Book(tmp_path / "cora", spare=1 << 20)
     kept = brought(book, CHAINS["a chain"])
     book.check(kept)
-    rotten = book.matrix_path(kept.task.id, "m1")
+    rotten = book.files.matrix_path(kept.task.id, "m1")
     whole = rotten.read_bytes()
     for cells in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:-1], b""):
         rotten.write_bytes(cells)
@@ -134,28 +157,31 @@ def test_a_coordinator_does_not_go_on_with_a_matrix_that_is_not_what_it_was(tmp_
 
 
 def test_a_coordinator_does_not_go_on_without_sums_that_were_verified(tmp_path: Path) -> None:
-    book = Book(tmp_path)
+    book = Book(tmp_path, spare=1 << 20)
     kept = brought(book, THIN)
     job = Job(kept, book, Fresh()).open()
     do(job, book, 3)
     book.check(kept)
-    sums = book.matrix_path(job.id, "m0").with_name("sums0")
-    sums.write_bytes(sums.read_bytes()[:-1])
+    sums = book.files.matrix_path(job.id, "m0").with_name("sums0")
+    last = max(done.run for done in book.runs(job.id, 0))
+    os.truncate(sums, (1 + last) * BASIC**2 * 4 - 1)
     with pytest.raises(DataCorrupt):
         book.check(kept)
     sums.unlink()
     with pytest.raises(DataCorrupt):
         book.check(kept)
+    with pytest.raises(DataCorrupt):
+        do(job, book, 1)
     assert not sums.exists()
     book.close()
 
 
 def test_a_result_that_is_its_sums_takes_no_second_file(tmp_path: Path) -> None:
-    book = Book(tmp_path)
+    book = Book(tmp_path, spare=1 << 20)
     job = Job(brought(book, THIN), book, Fresh()).open()
     do(job, book, job.missing)
     assert job.advance()
-    folder = book.matrix_path(job.id, "m0").parent
+    folder = book.files.matrix_path(job.id, "m0").parent
     assert sorted(path.name for path in folder.iterdir()) == ["m0.npy", "m1.npy", "sums0"]
     assert (sent(book, job.kept) == product(*THIN)).all()
     book.forget(job.id)

@@ -23,6 +23,7 @@ from zoneshare.cli.common import MISUSED
 from zoneshare.cli.epow_show import zone_rows
 from zoneshare.cli.main import run
 from zoneshare.epow import show
+from zoneshare.epow.book import Book
 from zoneshare.epow.coordinator import Coordinator
 from zoneshare.epow.standing import Standing
 from zoneshare_protocols.epow.records import Mode
@@ -70,11 +71,12 @@ def test_a_line_for_every_miner_and_task_and_the_numbers_of_now(tmp_path: Path) 
     assert lines[4] == f"miner {ann} is gone"
 
 
-def test_serve_prints_lines_where_no_terminal_is_and_takes_its_sample_in_percent(
+def test_serve_prints_lines_where_no_terminal_is_and_does_as_its_options_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig = Rig(tmp_path)
     sampled: list[int] = []
+    spared: list[int] = []
     made = Coordinator
 
     @contextlib.asynccontextmanager
@@ -85,6 +87,11 @@ def test_serve_prints_lines_where_no_terminal_is_and_takes_its_sample_in_percent
         sampled.append(options["sample"])
         return made(*words, **options)
 
+    def book(folder: Path, *, spare: int) -> Book:
+        spared.append(spare)
+        return Book(folder, spare=spare)
+
+    monkeypatch.setattr(epow_roles, "Book", book)
     monkeypatch.setattr(epow_roles, "lasting", lasting)
     monkeypatch.setattr(epow_roles, "keep_memory", lambda: None)
     monkeypatch.setattr(epow_roles, "Coordinator", coordinator)
@@ -92,7 +99,7 @@ def test_serve_prints_lines_where_no_terminal_is_and_takes_its_sample_in_percent
 
     async def play(quiet: bool) -> str:
         ready = asyncio.get_running_loop().create_future()
-        options = epow_roles.Serving("127.0.0.1", 0, 0, 60.0, 2.5)
+        options = epow_roles.Serving("127.0.0.1", 0, 0, 60.0, 2.5, 7 << 20)
         serving = asyncio.create_task(epow_roles.serve(tmp_path, options, ready.set_result, quiet=quiet))
         rig.port = await ready
         async with rig.miners("quiet" if quiet else "ann"), rig.source("sam" if quiet else "sue") as source:
@@ -105,12 +112,17 @@ def test_serve_prints_lines_where_no_terminal_is_and_takes_its_sample_in_percent
     assert [line.split(" ")[0] for line in out.splitlines()[:3]] == ["miner", "task", "task"]
     assert asyncio.run(asyncio.wait_for(play(quiet=True), 30)) == ""
     assert sampled == [25_000, 25_000]
+    assert spared == [7 << 20, 7 << 20]
 
 
-@pytest.mark.parametrize("percent", ["-1", "101", "some"])
-def test_a_sample_is_a_percentage(percent: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["coordinator", "serve", "cora", "--sample", percent]) == MISUSED
-    assert "--sample" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "words", [("--sample", "-1"), ("--sample", "101"), ("--sample", "some"), ("--spare", "-1"), ("--spare", "4G")]
+)
+def test_a_sample_is_a_percentage_and_what_is_spared_a_number_of_megabytes(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["coordinator", "serve", "cora", *words]) == MISUSED
+    assert words[0] in capsys.readouterr().err
 
 
 def test_the_table_on_a_terminal_has_the_rate_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
