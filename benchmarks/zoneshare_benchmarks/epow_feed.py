@@ -171,11 +171,13 @@ async def _task(at: Site, names: list[str], port: int, known: Known) -> dict[str
 
 
 async def _forgotten(at: Site) -> None:
-    """Until the coordinator has seen on the ledger that the source has its result."""
-    tasks = Path(at.env["ZONESHARE_HOME"]) / "cora" / "coordinator" / "tasks"
+    """Until the coordinator knows from the ledger that the source has its result, and keeps the task's files."""
+    folder = Path(at.env["ZONESHARE_HOME"]) / "cora" / "coordinator"
     async with asyncio.timeout(60):
-        while any(tasks.iterdir()):
+        while any((folder / "tasks").iterdir()):
             await asyncio.sleep(0.2)
+    if not any((folder / "spare").iterdir()):
+        raise LedgerFailed("no file of the first task is kept to be written over")
 
 
 def _cpu(process: psutil.Process) -> float:

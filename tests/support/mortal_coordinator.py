@@ -16,9 +16,11 @@ from unittest.mock import patch
 
 from tests.support.ports import steady_port
 from zoneshare.__main__ import main
+from zoneshare.epow import spare
 from zoneshare.epow.book import Book
 from zoneshare.epow.files import Files
 from zoneshare.epow.ledger import Mining
+from zoneshare.epow.spare import Spare
 
 
 def die_once(point: str) -> None:
@@ -44,8 +46,11 @@ def live() -> None:
     """One life."""
     opened = Book.__init__
     with (
-        patch.object(Book, "__init__", lambda book, folder, spare: opened(book, folder, die_once, spare)),
+        patch.object(Book, "__init__", lambda book, folder, **options: opened(book, folder, die_once, **options)),
         patch.object(Files, "save_matrix", around("a matrix", Files.save_matrix)),
+        patch.object(spare, "LEAST", 1),
+        patch.object(Spare, "take", around("a file to write over", Spare.take)),
+        patch.object(Spare, "give", around("a file that is over", Spare.give)),
         patch.object(Mining, "record", around("a batch on the ledger", Mining.record)),
     ):
         main()

@@ -49,9 +49,13 @@ class Book:
         """``spare``: bytes of files that are kept to be written over. Raises Misuse when another process has it."""
         self.folder = folder
         self._journal = Journal(folder / "coordinator.db", crash_point)
-        known = [kept.task.id for kept in self.tasks()]
-        self.files = Files(folder / "tasks", Spare(folder / "spare", spare), known)
-        self._steps = 1 + max((int(key) for key, _ in self._journal.scan(STEP, KeptStep)), default=0)
+        try:
+            known = {kept.task.id for kept in self.tasks()}
+            self.files = Files(folder / "tasks", Spare(folder / "spare", spare), known)
+            self._steps = 1 + max((int(key) for key, _ in self._journal.scan(STEP, KeptStep)), default=0)
+        except BaseException:
+            self._journal.close()
+            raise
 
     def close(self) -> None:
         self._journal.close()
@@ -87,16 +91,11 @@ class Book:
         """The verified runs of a sub-task."""
         return [kept for _, kept in self._journal.scan(RUN, RunDone, f"{task.hex()}/{sub_task:03}/")]
 
-    def add_runs(self, runs: list[tuple[RunDone, RunResult, Int32]]) -> None:
-        """Keep verified sums and the steps that pay for them; on the disk when this returns."""
-        for done, _, total in runs:
-            self.files.save_sum(done.task, done.sub_task, done.run, total)
-        entries = []
-        for done, result, _ in runs:
-            key = _run_key(done.task, done.sub_task, done.run)
-            entries += [Entry.of(RUN, key, done), Entry.of(RESULT, key, result)]
-            entries.append(self._step(done))
-        self._journal.write(*entries)
+    def add_run(self, done: RunDone, result: RunResult, total: Int32) -> None:
+        """Keep a verified sum and the step that pays for it; on the disk when this returns. Raises DataCorrupt."""
+        self.files.save_sum(done.task, done.sub_task, done.run, total)
+        key = _run_key(done.task, done.sub_task, done.run)
+        self._journal.write(Entry.of(RUN, key, done), Entry.of(RESULT, key, result), self._step(done))
 
     def result(self, kept: KeptTask) -> Iterator[NDArray[np.integer[Any]]]:
         """A merged task's result, some of its rows at a time: from its file, or its sums, if those are the result."""

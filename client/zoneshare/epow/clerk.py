@@ -21,7 +21,7 @@ from zoneshare.epow.messages import Run, Taken, Verified, Welcome, Work
 from zoneshare.epow.recorder import Recorder
 from zoneshare.epow.session import Session
 from zoneshare.epow.standing import Standing
-from zoneshare.trade.moment import Clock
+from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.hashing import nsub_hash
@@ -54,13 +54,13 @@ class Clerk:
         grace: float,
         told: Callable[[str], None],
     ) -> None:
-        self._mining, self._book, self.desk = mining, book, desk
+        self._mining, self._book, self.desk, self._clock = mining, book, desk, clock
         self._patience, self._grace, self._told = patience, grace, told
         self._fresh = Fresh()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._worker = ThreadPoolExecutor(1, "epow-verify")
         self._times: dict[int, int] = {}
-        self.intake = Intake(mining, book, lambda kept: self.post(lambda: self.open(kept)))
+        self.intake = Intake(mining, book, lambda kept: self.post(lambda: self.open(kept)), clock)
         self.recorder = Recorder(mining, book, self._refused, clock)
         self._began, self._verified, self._caught = desk.tip.height, 0, 0
 
@@ -105,7 +105,7 @@ class Clerk:
         """A miner has come."""
         account = session.connection.peer.account
         try:
-            record = await asyncio.to_thread(self._mining.miner, account)
+            record = await answered(self._clock, lambda: self._mining.miner(account))
             seat = self.desk.seats.get(account)
             new = seat is None or seat.outbox is None
             if seat is None:
@@ -150,7 +150,7 @@ class Clerk:
             if outbox is not None:
                 outbox.put(Taken(id, str(refused)))
             return
-        await asyncio.to_thread(self._book.add_runs, [(run_done(assignment, digest(result)), result, total)])
+        await asyncio.to_thread(self._book.add_run, run_done(assignment, digest(result)), result, total)
         job.merge(assignment.run)
         self._verified += assignment.count
         if outbox is not None:
@@ -234,7 +234,7 @@ class Clerk:
         began = seat.claim.height
         for height in (began, began + 1):
             if height not in self._times:
-                self._times[height] = await asyncio.to_thread(self._mining.time, height)
+                self._times[height] = await answered(self._clock, partial(self._mining.time, height))
         return self._times[began + 1] - self._times[began]
 
     async def _step(self, *steps: Step) -> None:

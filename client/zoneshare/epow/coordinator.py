@@ -4,10 +4,8 @@ What is said to it, :mod:`~zoneshare.epow.hearing` checks; what follows, :mod:`~
 """
 
 import asyncio
-import logging
-import threading
+import contextlib
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from zoneshare.epow.book import Book
 from zoneshare.epow.clerk import Clerk
@@ -15,17 +13,14 @@ from zoneshare.epow.desk import Desk
 from zoneshare.epow.hearing import Hearing
 from zoneshare.epow.ledger import Mining
 from zoneshare.epow.messages import EPOW
+from zoneshare.epow.news import News
 from zoneshare.epow.standing import Standing
 from zoneshare.identity import Identity
-from zoneshare.ledger import EventStream
 from zoneshare.trade.listener import Listener
 from zoneshare.trade.moment import Clock, answered
-from zoneshare_protocols.codec import decode
 from zoneshare_protocols.epow.ledger import Mined
-from zoneshare_protocols.errors import Misuse, ZoneshareError
+from zoneshare_protocols.errors import Misuse
 from zoneshare_protocols.sharing.records import Trust
-
-log = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0
 """A miner that holds a run longer loses it."""
@@ -61,7 +56,7 @@ class Coordinator:
         self._clerk: Clerk | None = None
         self._hearing: Hearing | None = None
         self._listener = Listener(identity, trusted, clock, EPOW)
-        self._stream: EventStream | None = None
+        self._news: News | None = None
         self._failure: asyncio.Future[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -75,8 +70,13 @@ class Coordinator:
             raise Misuse("the zone has another coordinator", zone=zone.coordinator, here=self._identity.account)
         loop = asyncio.get_running_loop()
         self._failure = loop.create_future()
+
+        def mined(block: Mined) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is over
+                loop.call_soon_threadsafe(lambda: clerk.post(lambda: clerk.mined(block)))
+
         # Before the tip is read: no block may come between.
-        self._stream = await answered(self._clock, self._mining.ledger.events)
+        self._news = await answered(self._clock, lambda: News(self._mining, mined))
         desk = Desk(zone, await answered(self._clock, self._mining.tip))
         self._clerk = clerk = Clerk(
             self._mining, self._book, desk,
@@ -87,7 +87,7 @@ class Coordinator:
             if kept.result is None and not kept.error:
                 await asyncio.to_thread(self._book.check, kept)
                 await clerk.open(kept)
-        threading.Thread(target=_listen, args=(loop, clerk, self._stream), daemon=True, name="epow-blocks").start()
+        self._news.start()
         for work in (clerk.run(), clerk.recorder.run(), clerk.tick()):
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
@@ -107,8 +107,8 @@ class Coordinator:
     async def stop(self) -> None:
         """What is verified is on the disk; the next start goes on from there."""
         await self._listener.stop()
-        if self._stream is not None:
-            self._stream.close()
+        if self._news is not None:
+            self._news.close()
         if self._hearing is not None:
             await self._hearing.close()
         for task in self._tasks:
@@ -121,13 +121,3 @@ class Coordinator:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._failure is not None and not self._failure.done():
             self._failure.set_exception(error)
-
-
-def _listen(loop: asyncio.AbstractEventLoop, clerk: Clerk, stream: EventStream) -> None:
-    try:
-        for event in stream:
-            if event.name == "block":
-                mined = decode(Mined, event.payload)
-                loop.call_soon_threadsafe(clerk.post, partial(clerk.mined, mined))
-    except (ZoneshareError, RuntimeError) as failed:
-        log.warning("the ledger's events ended: %s", failed)

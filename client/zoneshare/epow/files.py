@@ -1,41 +1,46 @@
 """A coordinator's big things on the disk: tasks' matrices, sums and results. The journal says which of them count."""
 
-import mmap
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoneshare.epow.incoming import HALF, Incoming, matrix_head
+from zoneshare.epow.incoming import HALF, Incoming, matrix_head, sync
 from zoneshare.epow.spare import Spare
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.layout import Layout
 from zoneshare_protocols.epow.records import MatrixInfo
 from zoneshare_protocols.errors import DataCorrupt
 
+_TASK = re.compile(r"[0-9a-f]{64}")
+
+T = TypeVar("T")
+
 
 class Files:
-    """A folder a task. All methods block. ``known``: the tasks that are kept; what is left of others is dropped."""
+    """A folder a task. All methods block, but :meth:`incoming`."""
 
     def __init__(self, folder: Path, spare: Spare, known: Collection[bytes]) -> None:
+        """``known``: the tasks that are kept; what is left of others, and what is half, is dropped."""
         self._folder, self._spare = folder, spare
-        self._maps: dict[Path, WeakSet[mmap.mmap]] = {}
+        self._used: dict[Path, WeakSet[Any]] = {}
+        """Maps and open files of each."""
         self._lock = threading.Lock()
         """Of who opens a file against who gives it away to be written over."""
-        names = {task.hex() for task in known}
-        for path in folder.glob("*/*"):
-            if path.parent.name not in names or path.name.startswith(HALF):
-                self._drop(path)
-        for left in folder.glob("*"):
-            if left.name not in names:
-                left.rmdir()
+        for task in folder.glob("*"):
+            if _TASK.fullmatch(task.name) and task.is_dir():
+                for half in task.glob(f"{HALF}*"):
+                    self._drop(half)
+                if bytes.fromhex(task.name) not in known:
+                    self.drop(bytes.fromhex(task.name))
 
     def incoming(self, task: bytes, info: MatrixInfo) -> Incoming:
         """Where a matrix of this task goes, piece by piece."""
@@ -47,18 +52,22 @@ class Files:
     def save_matrix(
         self, task: bytes, name: str, shape: tuple[int, int], rows: Iterator[NDArray[np.integer[Any]]]
     ) -> None:
-        """A matrix that comes some rows at a time. On the disk when this returns."""
+        """A matrix that comes some rows at a time. On the disk when this returns. Raises DataCorrupt for too few."""
         half = self._task_folder(task) / f"{HALF}{name}.npy"
         first = next(rows)
         head = matrix_head(first.dtype, shape)
-        self._spare.take(half, len(head) + shape[0] * shape[1] * first.itemsize)
+        size = len(head) + shape[0] * shape[1] * first.itemsize
+        self._spare.take(half, size)
         with half.open("r+b") as file:
             file.write(head)
             for strip in chain([first], rows):
                 file.write(strip.data)
+            if file.tell() != size:
+                raise DataCorrupt("a matrix has as many rows as were announced", task=task.hex(), matrix=name)
             file.flush()
             os.fsync(file.fileno())
         half.rename(self.matrix_path(task, name))
+        sync(half.parent)
 
     def load_matrix(self, task: bytes, name: str) -> NDArray[Any]:
         """Straight from the file: it is read as it is used, and takes no memory of ours. Raises DataCorrupt."""
@@ -70,18 +79,23 @@ class Files:
 
     def begin_sums(self, task: bytes, sub_task: int, layout: Layout) -> None:
         """Room for a sub-task's sums, none of which is here."""
-        self._spare.take(self._sums(task, sub_task), layout.runs * layout.basic**2 * 4)
+        path = self._sums(task, sub_task)
+        self._spare.take(path, layout.runs * layout.basic**2 * 4)
+        # Writing sums to a file that has its size already brings no name to the disk.
+        sync(path.parent)
 
     def save_sum(self, task: bytes, sub_task: int, run: int, total: Int32) -> None:
         """On the disk when this returns. Raises DataCorrupt when the file that :meth:`begin_sums` made is gone."""
+        path = self._sums(task, sub_task)
         try:
-            with self._lock, self._sums(task, sub_task).open("r+b") as file:
-                file.seek(run * total.nbytes)
-                file.write(total.data)
-                file.flush()
-                os.fdatasync(file.fileno())
+            file = self._use(path, lambda: path.open("r+b"), lambda file: file)
         except FileNotFoundError as gone:
             raise DataCorrupt("sums that were verified are gone", task=task.hex(), sub_task=sub_task) from gone
+        with file:
+            file.seek(run * total.nbytes)
+            file.write(total.data)
+            file.flush()
+            os.fdatasync(file.fileno())
 
     def sums(self, task: bytes, sub_task: int, runs: int, basic: int) -> NDArray[np.int32]:
         """The first ``runs`` sums (runs x b x b) of a sub-task, straight from the file. Raises DataCorrupt."""
@@ -109,18 +123,23 @@ class Files:
         return self._task_folder(task) / f"sums{sub_task}"
 
     def _map(self, path: Path, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """An array straight from its file, which is not written over while anything is left of the array."""
+        """An array straight from its file."""
+        return np.asarray(self._use(path, read, lambda array: array.base))
+
+    def _use(self, path: Path, make: Callable[[], T], held: Callable[[T], object]) -> T:
+        """Open a file, which is not written over by another task while what is ``held`` of it lives."""
         with self._lock:
-            mapped = read()
-            pages: object = mapped.base
-            if isinstance(pages, mmap.mmap):
-                self._maps.setdefault(path, WeakSet()).add(pages)
-        return np.asarray(mapped)
+            made = make()
+            self._used.setdefault(path, WeakSet()).add(held(made))
+        return made
 
     def _drop(self, path: Path) -> None:
-        """Nobody asks for this file any more; who reads it still may go on."""
+        """Nobody asks for this file any more; who has it open may go on."""
         with self._lock:
-            if self._maps.pop(path, None):
+            used = self._used.pop(path, None)
+            if path.is_symlink() or not path.is_file():
+                return
+            if used:
                 path.unlink()
             else:
                 self._spare.give(path)

@@ -12,6 +12,7 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.epow.matrices import cell_width, result_pieces
 from zoneshare.epow.messages import Accepted, Failed, Merged, Need, Piece
 from zoneshare.epow.session import Session
+from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.epow.ledger import RunDone, Step, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain
 from zoneshare_protocols.epow.records import Task
@@ -26,8 +27,8 @@ LOOK_S = 10.0
 class Intake:
     """``begin`` gets every task whose matrices are all here."""
 
-    def __init__(self, mining: Mining, book: Book, begin: Callable[[KeptTask], None]) -> None:
-        self._mining, self._book, self._begin = mining, book, begin
+    def __init__(self, mining: Mining, book: Book, begin: Callable[[KeptTask], None], clock: Clock) -> None:
+        self._mining, self._book, self._begin, self._clock = mining, book, begin, clock
         self._waiting: dict[bytes, set[Session]] = {}
         self._looked = time.monotonic()
         self._withdrawn: set[bytes] = set()
@@ -97,7 +98,7 @@ class Intake:
         return over & set(open_tasks)
 
     async def _check(self, task: Task) -> None:
-        record = await asyncio.to_thread(self._mining.task, task.id)
+        record = await answered(self._clock, lambda: self._mining.task(task.id))
         if record.status is not TaskStatus.OPEN:
             raise WrongPhase("the task is over", phase=record.status, event="bring", allowed="open")
         check_chain(task.matrices)

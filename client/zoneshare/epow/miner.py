@@ -6,7 +6,6 @@ Tips come from the ledger itself; without a coordinator the miner goes on with t
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -32,17 +31,17 @@ from zoneshare.epow.messages import (
     Welcome,
     Work,
 )
+from zoneshare.epow.news import News
 from zoneshare.identity import Identity
-from zoneshare.ledger import EventStream
 from zoneshare.trade.moment import Clock, answered
 from zoneshare.trade.peers import PeerBook, renewed
 from zoneshare.trade.wire import Connection, PeerGone, connect
-from zoneshare_protocols.codec import decode, digest
+from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import multiply
 from zoneshare_protocols.epow.hashing import matrix_bytes, matrix_hash
 from zoneshare_protocols.epow.ledger import Mined, Shown
-from zoneshare_protocols.epow.records import Assignment, Tip
-from zoneshare_protocols.errors import DataCorrupt, LedgerFailed, NotAllowed, StaleTip, ZoneshareError
+from zoneshare_protocols.epow.records import Assignment, BlockHeader, Tip
+from zoneshare_protocols.errors import DataCorrupt, NotAllowed, NotFound, StaleTip, ZoneshareError
 from zoneshare_protocols.sharing.records import Trust
 
 log = logging.getLogger(__name__)
@@ -116,14 +115,14 @@ class Miner:
             with contextlib.suppress(RuntimeError):  # the loop is over
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
-        stream = await answered(self._clock, self._mining.ledger.events)
+        news = await answered(self._clock, lambda: News(self._mining, lambda block: told(block.tip)))
         self.engine = engine = Engine(
             self._identity.account, zone.rules.basic, told, memory=self._memory, free_loops=self._free_loops
         )
         await asyncio.to_thread(engine.blocks.prepare)
         take_ahead(4 * engine.basic**2)
         self._new_tip(await answered(self._clock, self._mining.tip))
-        threading.Thread(target=_listen, args=(stream, told), daemon=True, name="epow-tips").start()
+        news.start()
         engine.start()
         tasks = [asyncio.create_task(work) for work in (self._act(), self._talk(peers), self._stopped.wait())]
         try:
@@ -131,7 +130,7 @@ class Miner:
             for task in done:
                 task.result()
         finally:
-            stream.close()
+            news.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -178,7 +177,7 @@ class Miner:
     async def _submit(self, won: Won, shown: Shown | None) -> None:
         blocks = {"left": won.left, "right": won.right} if shown is not None else None
         try:
-            mined = await asyncio.to_thread(self._mining.submit_block, won.header, shown, blocks)
+            mined = await answered(self._clock, lambda: self._submit_once(won.header, shown, blocks))
         except StaleTip:
             self.tally.stale += 1
             return
@@ -187,6 +186,17 @@ class Miner:
             return
         self.tally.blocks += 1
         self._new_tip(mined.tip)
+
+    def _submit_once(self, header: BlockHeader, shown: Shown | None, blocks: dict[str, bytes] | None) -> Mined:
+        """Raises StaleTip unless the ledger takes the block, or has taken it when it gave no clear answer."""
+        try:
+            return self._mining.submit_block(header, shown, blocks)
+        except StaleTip:
+            with contextlib.suppress(NotFound):
+                first = self._mining.block(header.height)
+                if first.hash == header.hash:
+                    return first
+            raise
 
     # What the coordinator says.
 
@@ -312,15 +322,6 @@ class Miner:
             return
         with contextlib.suppress(PeerGone):  # the reader sees it too, and connects again
             await self._connection.send(message)
-
-
-def _listen(stream: EventStream, told: Callable[[Tip], None]) -> None:
-    try:
-        for event in stream:
-            if event.name == "block":
-                told(decode(Mined, event.payload).tip)
-    except LedgerFailed as failed:
-        log.warning("the ledger's events ended: %s", failed)
 
 
 def _carried(run: Run, assignment: Assignment) -> Run:

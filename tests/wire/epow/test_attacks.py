@@ -148,20 +148,19 @@ def test_slow_and_vanished_miners_lose_their_runs(tmp_path: Path) -> None:
 
 def test_a_lying_coordinator_is_found_by_the_source_and_fined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(tmp_path)
-    add_runs = Book.add_runs
+    add_run = Book.add_run
 
-    def bent(book: Book, runs: list[tuple[RunDone, RunResult, Int32]]) -> None:
-        ((done, result, total),) = runs
+    def bent(book: Book, done: RunDone, result: RunResult, total: Int32) -> None:
         wrong = total.copy()
         wrong[0, 0] += done.run == 3
-        add_runs(book, [(done, result, wrong)])
+        add_run(book, done, result, wrong)
 
     async def work() -> None:
         async with rig.coordinator(), rig.miners("ann"), rig.source() as source:
             with pytest.raises(FakeResult, match="disputed"):
                 await source.multiply([A, B], fee=FEE)
 
-    monkeypatch.setattr(Book, "add_runs", bent)
+    monkeypatch.setattr(Book, "add_run", bent)
     play(work())
     (task,) = rig.mining.tasks()
     assert task.status is TaskStatus.DISPUTED

@@ -15,7 +15,7 @@ NSUBS = 3 * 4 * 4 + 3 * 4 * 2 * 3
 """The second sub-task's left matrix takes three limbs."""
 FEE = 100
 WRITES = {
-    "a matrix", "a batch on the ledger",
+    "a matrix", "a file to write over", "a file that is over", "a batch on the ledger",
     "epow-task", "epow-step", "epow-result, epow-run, epow-step", "epow-batch, epow-step", "epow-batch",
     "epow-run, epow-task", "epow-run, epow-step, epow-task",
 }  # fmt: skip

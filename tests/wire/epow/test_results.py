@@ -61,7 +61,7 @@ def do(job: Job, book: Book, runs: int) -> None:
     for run in job.take(runs):
         at = assign(job.id, job.kept.sub_task, run, "ann", TIP)
         total: Int32 = np.sum([multiply(a, b) for a, b in job.sub.run_blocks(run)], axis=0, dtype=np.int32)
-        book.add_runs([(run_done(at, bytes(32)), RunResult(digest(at), (bytes(32),) * run.count, bytes(32)), total)])
+        book.add_run(run_done(at, bytes(32)), RunResult(digest(at), (bytes(32),) * run.count, bytes(32)), total)
         job.merge(run.index)
 
 

@@ -1,0 +1,176 @@
+"""A ledger that is away while roles run: what came meanwhile is learnt, and a block that was won is not lost."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from tests.support.memory_identity import identity
+from tests.support.memory_ledger import MemoryEvents, MemoryLedger
+from tests.support.ports import steady_port
+from tests.wire.epow.rig import RULES as rig_rules
+from tests.wire.epow.rig import Rig, int8
+from tests.wire.epow.test_start import Hurried
+from zoneshare.epow import news
+from zoneshare.ledger import ChaincodeEvent, Committed, CommitUnknown, LedgerUnavailable
+from zoneshare_protocols.epow.exact import product
+
+RNG = np.random.default_rng(53)
+RULES = replace(rig_rules, basic=8, initial=1 << 20, block_time=1000)
+ANN = identity("Org1MSP", "ann").account
+A, B = int8(RNG, 40, 30), int8(RNG, 30, 40)
+
+
+class Events(MemoryEvents):
+    broken = False
+
+    def __next__(self) -> ChaincodeEvent:
+        try:
+            return super().__next__()
+        except StopIteration:
+            if self.broken:
+                raise LedgerUnavailable("the connection is lost") from None
+            raise
+
+
+class Streams:
+    """The ledgers' event streams, by their account: each can break, and stay away."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._open: dict[str, list[Events]] = {}
+        self._away: set[str] = set()
+        self.asked = 0
+        monkeypatch.setattr(news, "PAUSES_S", (0.01,))
+        monkeypatch.setattr(MemoryLedger, "events", lambda ledger, from_block=None: self._events(ledger, from_block))
+
+    def cut(self, account: str) -> None:
+        self._away.add(account)
+        for stream in self._open.pop(account):
+            stream.broken = True
+            stream.close()
+
+    def back(self, account: str) -> None:
+        self._away.remove(account)
+
+    def _events(self, ledger: MemoryLedger, from_block: int | None) -> Events:
+        account = ledger._who.account
+        if account in self._away:
+            self.asked += 1
+            raise LedgerUnavailable("away")
+        stream = Events(ledger._shared, ledger._zone, from_block)
+        self._open.setdefault(account, []).append(stream)
+        return stream
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():
+        await asyncio.sleep(0.005)
+
+
+def play(game: Any) -> None:
+    asyncio.run(asyncio.wait_for(game, 60))
+
+
+def test_a_coordinator_learns_of_blocks_that_came_while_its_ledger_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, streams = Rig(tmp_path, RULES), Streams(monkeypatch)
+
+    async def game() -> None:
+        async with rig.coordinator() as coordinator:
+            async with rig.miners("ann", free_loops=True):
+                await until(lambda: coordinator.standing().height > 0)
+                streams.cut(rig.cora.account)
+                await until(lambda: streams.asked > 2 and rig.mining.tip().height > coordinator.standing().height + 2)
+            streams.back(rig.cora.account)
+            await until(lambda: coordinator.standing().height == rig.mining.tip().height)
+            async with rig.miners("bob", free_loops=True), rig.source() as source:
+                assert (await source.multiply([A, B], fee=20_000) == product(A, B)).all()
+                later = rig.mining.tip().height + 1
+                await until(lambda: coordinator.standing().height >= later)
+
+    play(game())
+
+
+def test_a_miner_learns_of_blocks_that_came_while_its_ledger_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, streams = Rig(tmp_path, RULES), Streams(monkeypatch)
+    rig.port = steady_port()  # nobody is there
+
+    async def game() -> None:
+        async with rig.miners("ann", free_loops=True) as (ann,):
+            async with rig.miners("bob", free_loops=True):
+                await until(lambda: ann.tally.tip is not None and ann.tally.tip.height > 0)
+                streams.cut(ANN)
+                await until(lambda: streams.asked > 2 and rig.mining.tip().height > height(ann) + 2)
+            streams.back(ANN)
+            missed, blocks = rig.mining.tip().height, ann.tally.blocks
+            await until(lambda: height(ann) >= missed and ann.tally.blocks > blocks)
+
+    def height(miner: Any) -> int:
+        found: int = miner.tally.tip.height
+        return found
+
+    play(game())
+
+
+def test_a_coordinator_asks_again_what_its_ledger_did_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, failed = Rig(tmp_path, RULES), set[str]()
+    evaluate = MemoryLedger.evaluate
+
+    def failing(ledger: MemoryLedger, function: str, *args: bytes) -> bytes:
+        if ledger._who.account == rig.cora.account and function not in failed:
+            failed.add(function)
+            raise LedgerUnavailable("away")
+        return evaluate(ledger, function, *args)
+
+    async def game() -> None:
+        async with rig.coordinator(clock=Hurried()):
+            monkeypatch.setattr(MemoryLedger, "evaluate", failing)
+            async with rig.miners("ann"), rig.source() as source:
+                while not failed >= {"mining:task", "mining:miner", "mining:time"}:
+                    assert (await source.multiply([A, B], fee=20_000) == product(A, B)).all()
+            async with rig.miners("bob"), rig.source("sam") as source:
+                assert (await source.multiply([A, B], fee=20_000) == product(A, B)).all()
+
+    play(game())
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_block_that_was_won_is_not_lost_when_the_ledger_gives_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    """``taken``: it was on the ledger all the same."""
+    rig, failures = Rig(tmp_path, RULES), [3, 1]
+    rig.port = steady_port()
+    submit = MemoryLedger.submit
+
+    def failing(ledger: MemoryLedger, function: str, *args: bytes, **options: Any) -> Committed:
+        if function != "mining:submit_block" or not failures:
+            return submit(ledger, function, *args, **options)
+        failures[0] -= 1
+        if not failures[0]:
+            failures.pop(0)
+        if taken:
+            submit(ledger, function, *args, **options)
+            raise CommitUnknown("no answer", "tx")
+        raise LedgerUnavailable("away")
+
+    monkeypatch.setattr(MemoryLedger, "submit", failing)
+
+    async def game() -> None:
+        async with rig.miners("ann", free_loops=True, clock=Hurried()) as (ann,):
+            await until(lambda: ann.tally.blocks > 2)
+            assert ann.tally.stale == 0
+        assert not failures
+        # One may have been on its way when it was stopped.
+        assert ann.tally.blocks <= rig.mining.tip().height <= ann.tally.blocks + 1
+
+    play(game())
