@@ -19,7 +19,7 @@ from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, PeerGone, connect
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.difficulty import MAX_STEP
-from zoneshare_protocols.epow.exact import Int64, as_integers
+from zoneshare_protocols.epow.exact import Int64, as_integers, check_product
 from zoneshare_protocols.epow.ledger import MiningZone, TaskRecord, TaskStatus
 from zoneshare_protocols.epow.plan import check_chain, describe
 from zoneshare_protocols.epow.records import RunResult, Task
@@ -67,6 +67,7 @@ class Source:
         checked = [as_integers(matrix) for matrix in matrices]
         infos = tuple(describe(matrix) for matrix in checked)
         check_chain(infos)
+        check_product(checked[0], checked[1])
         if self._zone is None:
             self._zone = await asyncio.to_thread(self._mining.zone)
         await self._first_connected()

@@ -183,8 +183,9 @@ def test_a_lying_coordinator_is_found_by_the_source_and_fined(tmp_path: Path, mo
         (np.array([[2**63]], dtype=np.uint64), B[:1], LimitExceeded),
         (np.broadcast_to(np.int8(1), (1 << 15, 1 + (1 << 15))), B[:1], LimitExceeded),
         (np.ones((1 << 15, 1), np.int8), np.ones((1, 1 << 15), np.int8), LimitExceeded),
+        (np.full((8, 8), 2**40), np.full((8, 8), 2**40), LimitExceeded),
     ],
-    ids=["shapes", "nan", "fraction", "empty", "vector", "text", "objects", "range", "huge", "huge result"],
+    ids=["shapes", "nan", "fraction", "empty", "vector", "text", "objects", "range", "huge", "huge result", "64 bits"],
 )
 def test_bad_matrices_are_refused_before_anything_is_offered(
     tmp_path: Path, left: Any, right: Any, error: type[ZoneshareError]
