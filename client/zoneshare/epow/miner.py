@@ -182,7 +182,7 @@ class Miner:
             self.tally.stale += 1
             return
         except ZoneshareError as refused:
-            log.warning("a block of ours was refused: %s", refused)
+            log.warning("a block of ours was not taken: %s", refused)
             return
         self.tally.blocks += 1
         self._new_tip(mined.tip)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from zoneshare.epow.book import Book
 from zoneshare.epow.ledger import Mining
+from zoneshare.ledger import CommitUnknown, LedgerUnavailable
 from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.codec import digest, encode
 from zoneshare_protocols.epow.ledger import Assigned, Batch, BatchRecord, Shown
@@ -108,7 +109,15 @@ class Recorder:
         return len(steps) == STEPS
 
     async def _submit(self, batch: Batch) -> None:
-        done = await answered(self._clock, lambda: self._mining.record(batch))
+        done = await self._recorded(batch)
         if done.skipped:
             self._skipped(batch, done)
         await asyncio.to_thread(self._book.recorded)
+
+    async def _recorded(self, batch: Batch) -> BatchRecord:
+        """Waits for the ledger as long as it takes: nothing is lost meanwhile, and work goes on."""
+        while True:
+            try:
+                return await answered(self._clock, lambda: self._mining.record(batch))
+            except (LedgerUnavailable, CommitUnknown) as away:
+                log.warning("what was verified waits to be recorded, for the ledger does not answer: %s", away)

@@ -143,6 +143,36 @@ def test_a_coordinator_asks_again_what_its_ledger_did_not_answer(
     play(game())
 
 
+def test_a_coordinator_keeps_what_it_cannot_record_until_its_ledger_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, failures = Rig(tmp_path, RULES), 40
+    submit = MemoryLedger.submit
+
+    def failing(ledger: MemoryLedger, function: str, *args: bytes, **options: Any) -> Committed:
+        nonlocal failures
+        if function != "mining:record" or not failures:
+            return submit(ledger, function, *args, **options)
+        failures -= 1
+        if failures % 3:
+            raise LedgerUnavailable("away")
+        submit(ledger, function, *args, **options)
+        raise CommitUnknown("no answer", "tx")
+
+    monkeypatch.setattr(MemoryLedger, "submit", failing)
+
+    async def game() -> None:
+        async with rig.coordinator(clock=Hurried()), rig.miners("ann"), rig.source() as source:
+            assert (await source.multiply([A, B], fee=20_000) == product(A, B)).all()
+            await source.accept()
+
+    play(game())
+    assert not failures
+    (task,) = rig.mining.tasks()
+    assert rig.mining.miner(ANN).verified == task.verified == 5 * 4 * 5
+    rig.books_balance()
+
+
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_block_that_was_won_is_not_lost_when_the_ledger_gives_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
