@@ -155,17 +155,26 @@ async def serve(folder: Path, options: Serving, ready: Callable[[int], None], *,
 
 
 async def _serve(coordinator: Coordinator, address: tuple[str, int], ready: Callable[[int], None]) -> None:
-    stop = _signals()
+    stopping = asyncio.create_task(_signals().wait())
     try:
-        ready(await coordinator.start(*address))
-        ends = [asyncio.create_task(stop.wait()), asyncio.create_task(coordinator.wait())]
-        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for each in ends:
-            each.cancel()
-        for each in done:
-            each.result()
+        starting = asyncio.create_task(coordinator.start(*address))
+        if await _first(starting, stopping):
+            ready(starting.result())
+            await _first(asyncio.create_task(coordinator.wait()), stopping)
     finally:
+        stopping.cancel()
         await coordinator.stop()
+
+
+async def _first(work: asyncio.Task[Any], stopping: asyncio.Task[Any]) -> bool:
+    """Whether the work is done; cancelled when it is to stop before. Raises what the work raises."""
+    await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
+        return True
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    return False
 
 
 async def mine(folder: Path, options: Mining, *, quiet: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.exact import Int32
 from zoneshare_protocols.epow.hashing import nsub_hash
-from zoneshare_protocols.epow.ledger import Assigned, Batch, BatchRecord, Mined, Step
+from zoneshare_protocols.epow.ledger import Assigned, Batch, BatchRecord, Mined, MinerRecord, Step
 from zoneshare_protocols.epow.records import Assignment, RunResult
 from zoneshare_protocols.errors import LimitExceeded, NotAllowed, ZoneshareError
 
@@ -40,7 +40,8 @@ R = TypeVar("R")
 class Clerk:
     """:meth:`post` an event, made of the methods named for what happened; :meth:`run` has them happen in order.
 
-    ``patience`` and ``grace`` in seconds, and ``told``: as :mod:`zoneshare.epow.coordinator` has them.
+    ``tip_time``: when the tip came, ms. ``patience`` and ``grace`` in seconds, and ``told``: as
+    :mod:`zoneshare.epow.coordinator` has them.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Clerk:
         mining: Mining,
         book: Book,
         desk: Desk,
+        tip_time: int,
         *,
         clock: Clock,
         patience: float,
@@ -59,7 +61,7 @@ class Clerk:
         self._fresh = Fresh()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._worker = ThreadPoolExecutor(1, "epow-verify")
-        self._times: dict[int, int] = {}
+        self._times = {desk.tip.height: tip_time}
         self.intake = Intake(mining, book, lambda kept: self.post(lambda: self.open(kept)), clock)
         self.recorder = Recorder(mining, book, self._refused, clock)
         self._began, self._verified, self._caught = desk.tip.height, 0, 0
@@ -91,7 +93,16 @@ class Clerk:
     async def tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            self.post(self._late)
+            done = asyncio.Event()
+            self.post(partial(self._late, done))
+            await done.wait()
+
+    async def look(self) -> None:
+        """Beside the events, for the ledger may take its time."""
+        while True:
+            over = await self.intake.look()
+            if over:
+                self.post(partial(self._ended, over))
 
     def close(self) -> None:
         """Waits for what is in the thread."""
@@ -101,11 +112,18 @@ class Clerk:
         """Have something computed in the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, partial(work, *args))
 
-    async def join(self, session: Session, wanted: int, done: asyncio.Event) -> None:
+    async def ask(self, account: str) -> MinerRecord:
+        """What the ledger has of a miner that comes, for :meth:`join`. Raises as :func:`answered` does."""
+        record = await answered(self._clock, lambda: self._mining.miner(account))
+        if record.claim is not None and record.claim.height < self.desk.tip.height:
+            for height in (record.claim.height, record.claim.height + 1):
+                await self._time(height)
+        return record
+
+    async def join(self, session: Session, wanted: int, record: MinerRecord, done: asyncio.Event) -> None:
         """A miner has come."""
         account = session.connection.peer.account
         try:
-            record = await answered(self._clock, lambda: self._mining.miner(account))
             seat = self.desk.seats.get(account)
             new = seat is None or seat.outbox is None
             if seat is None:
@@ -206,7 +224,7 @@ class Clerk:
         self.recorder.wake()
         await self.intake.over(job.kept)
 
-    async def _late(self) -> None:
+    async def _late(self, done: asyncio.Event) -> None:
         """Take runs away from who is slow or gone."""
         now = time.monotonic()
         for seat in self.desk.seats.values():
@@ -217,10 +235,15 @@ class Clerk:
             for assignment in self.desk.take_away(seat, now - self._patience):
                 seat.late_at = self.desk.tip.height
                 seat.outbox.put(Taken(digest(assignment), "too late: the run goes to others"))
-        for id in await self.intake.ended(list(self.desk.jobs)):
-            ended = self.desk.jobs.pop(id, None)
-            if ended is not None:
-                self._told(f"task {_short(ended)} is withdrawn, or over, on the ledger")
+        done.set()
+
+    async def _ended(self, tasks: set[bytes]) -> None:
+        """Tasks are over on the ledger."""
+        for id in tasks:
+            job = self.desk.jobs.pop(id, None)
+            await asyncio.to_thread(self._book.forget, id)
+            if job is not None:
+                self._told(f"task {_short(job)} is withdrawn, or over, on the ledger")
 
     async def _claim(self, seats: list[Seat]) -> None:
         steps: list[Step] = []
@@ -232,10 +255,13 @@ class Clerk:
         if seat.claim is None or seat.claim.height >= self.desk.tip.height:
             return None
         began = seat.claim.height
-        for height in (began, began + 1):
-            if height not in self._times:
-                self._times[height] = await answered(self._clock, partial(self._mining.time, height))
-        return self._times[began + 1] - self._times[began]
+        return await self._time(began + 1) - await self._time(began)
+
+    async def _time(self, height: int) -> int:
+        """When a block came; the ledger is asked only for those that came before the start."""
+        if height not in self._times:
+            self._times[height] = await answered(self._clock, lambda: self._mining.time(height))
+        return self._times[height]
 
     async def _step(self, *steps: Step) -> None:
         if steps:

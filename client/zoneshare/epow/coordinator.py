@@ -75,11 +75,10 @@ class Coordinator:
             with contextlib.suppress(RuntimeError):  # the loop is over
                 loop.call_soon_threadsafe(lambda: clerk.post(lambda: clerk.mined(block)))
 
-        # Before the tip is read: no block may come between.
-        self._news = await answered(self._clock, lambda: News(self._mining, mined))
-        desk = Desk(zone, await answered(self._clock, self._mining.tip))
+        self._news = news = await answered(self._clock, lambda: News(self._mining, mined))
+        desk, tip_time = Desk(zone, news.tip), await answered(self._clock, lambda: self._mining.time(news.tip.height))
         self._clerk = clerk = Clerk(
-            self._mining, self._book, desk,
+            self._mining, self._book, desk, tip_time,
             clock=self._clock, patience=self._patience, grace=self._grace, told=self._told,
         )  # fmt: skip
         await clerk.recorder.recover()
@@ -87,8 +86,8 @@ class Coordinator:
             if kept.result is None and not kept.error:
                 await asyncio.to_thread(self._book.check, kept)
                 await clerk.open(kept)
-        self._news.start()
-        for work in (clerk.run(), clerk.recorder.run(), clerk.tick()):
+        news.start()
+        for work in (clerk.run(), clerk.recorder.run(), clerk.tick(), clerk.look()):
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             self._tasks.append(task)

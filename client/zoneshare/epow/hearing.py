@@ -30,7 +30,7 @@ from zoneshare_protocols.codec import digest
 from zoneshare_protocols.epow.blocks import check_commitment
 from zoneshare_protocols.epow.hashing import matrix_bytes
 from zoneshare_protocols.epow.records import Assignment
-from zoneshare_protocols.errors import FakeResult, Malformed
+from zoneshare_protocols.errors import FakeResult, Malformed, ZoneshareError
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +62,7 @@ class Hearing:
     async def _heard(self, session: Session, message: object) -> None:
         match message:
             case Mine():
-                done = asyncio.Event()
-                self._clerk.post(lambda: self._clerk.join(session, message.wanted, done))
-                await done.wait()
+                await self._join(session, message.wanted)
             case Fetch():
                 for hash in message.hashes:
                     session.put(hash)
@@ -82,6 +80,16 @@ class Hearing:
                 await self._clerk.intake.bring(session, message.task)
             case _:
                 raise Malformed(f"not the time for {type(message).__name__}")
+
+    async def _join(self, session: Session, wanted: int) -> None:
+        try:
+            record = await self._clerk.ask(session.connection.peer.account)
+        except ZoneshareError as refused:
+            session.refuse(refused)
+            return
+        done = asyncio.Event()
+        self._clerk.post(lambda: self._clerk.join(session, wanted, record, done))
+        await done.wait()
 
     async def _prove(self, session: Session, assignment: bytes) -> None:
         shown = await self._clerk.recorder.shown(assignment)

@@ -51,6 +51,7 @@ class Incoming:
         self._hasher = matrix_hasher(self._kind.name, self._shape)
         self._half = Path()
         self._file: IO[bytes] | None = None
+        self._halves: list[Path] = []
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,8 @@ class Incoming:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
-            self._half.unlink(missing_ok=True)
+        for half in self._halves:
+            half.unlink(missing_ok=True)
 
     @property
     def complete(self) -> bool:
@@ -84,6 +86,7 @@ class Incoming:
         first, *others = names
         for other in others:
             copy = self._half.with_name(f"{self._half.name}-{other.name}")
+            self._halves.append(copy)
             shutil.copyfile(self._half, copy)
             with copy.open("rb") as copied:
                 os.fsync(copied.fileno())
@@ -93,10 +96,12 @@ class Incoming:
 
     def _begin(self) -> IO[bytes]:
         self._folder.mkdir(parents=True, exist_ok=True)
+        sync(self._folder.parent)
         # A name of its own: a source whose connection broke may bring the same matrix before the old one is noticed.
         handle, name = tempfile.mkstemp(".npy", HALF, self._folder)
         os.close(handle)
         self._half = Path(name)
+        self._halves.append(self._half)
         head = matrix_head(self._kind, self._shape)
         self._spare.take(self._half, len(head) + self._size)
         file = self._half.open("r+b")

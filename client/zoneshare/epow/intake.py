@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 from zoneshare.epow.book import Book, KeptTask
@@ -30,8 +30,7 @@ class Intake:
     def __init__(self, mining: Mining, book: Book, begin: Callable[[KeptTask], None], clock: Clock) -> None:
         self._mining, self._book, self._begin, self._clock = mining, book, begin, clock
         self._waiting: dict[bytes, set[Session]] = {}
-        self._looked = time.monotonic()
-        self._withdrawn: set[bytes] = set()
+        self._wake = asyncio.Event()
         self._order = max((kept.order for kept in book.tasks()), default=0)
 
     async def bring(self, session: Session, task: Task) -> None:
@@ -73,13 +72,14 @@ class Intake:
     def skipped(self, step: Step) -> None:
         """The ledger did not take a run: its task is not open there any more."""
         if isinstance(step, RunDone):
-            self._withdrawn.add(step.task)
+            self._wake.set()
 
-    async def ended(self, open_tasks: Sequence[bytes]) -> set[bytes]:
-        """Which of these the ledger knows to be over; forgets, or settles, what is done and no more disputed."""
-        if time.monotonic() - self._looked < LOOK_S and not self._withdrawn:
-            return set()
-        self._looked = time.monotonic()
+    async def look(self) -> set[bytes]:
+        """Waits until it is time; then the tasks that are over on the ledger. Settles what nobody disputes any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._wake.wait()
+        self._wake.clear()
         over = set()
         try:
             zone = await asyncio.to_thread(self._mining.zone)
@@ -88,14 +88,12 @@ class Intake:
                 record = await asyncio.to_thread(self._mining.task, id)
                 if record.status not in (TaskStatus.OPEN, TaskStatus.DONE):
                     over.add(id)
-                    await asyncio.to_thread(self._book.forget, id)
                 elif record.status is TaskStatus.DONE and _now() > record.done_at + zone.dispute_time:
                     with suppress(TooEarly):  # the margin is not over yet
                         await asyncio.to_thread(self._mining.accept, [id])
         except (LedgerFailed, RuleBroken) as failed:
             log.warning("cannot look after finished tasks: %s", failed)
-        self._withdrawn.clear()
-        return over & set(open_tasks)
+        return over
 
     async def _check(self, task: Task) -> None:
         record = await answered(self._clock, lambda: self._mining.task(task.id))

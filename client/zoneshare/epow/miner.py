@@ -33,6 +33,7 @@ from zoneshare.epow.messages import (
 )
 from zoneshare.epow.news import News
 from zoneshare.identity import Identity
+from zoneshare.ledger import LedgerUnavailable
 from zoneshare.trade.moment import Clock, answered
 from zoneshare.trade.peers import PeerBook, renewed
 from zoneshare.trade.wire import Connection, PeerGone, connect
@@ -96,6 +97,7 @@ class Miner:
         self._buffers: dict[bytes, Buffer] = {}
         self._won: dict[bytes, Won] = {}
         self._sent: dict[bytes, Finished] = {}
+        self._submitting: dict[int, asyncio.Task[None]] = {}
 
     def stop(self) -> None:
         """From the event loop: after the loop at work, and without a run half done."""
@@ -121,7 +123,7 @@ class Miner:
         )
         await asyncio.to_thread(engine.blocks.prepare)
         take_ahead(4 * engine.basic**2)
-        self._new_tip(await answered(self._clock, self._mining.tip))
+        self._new_tip(news.tip)
         news.start()
         engine.start()
         tasks = [asyncio.create_task(work) for work in (self._act(), self._talk(peers), self._stopped.wait())]
@@ -131,6 +133,7 @@ class Miner:
                 task.result()
         finally:
             news.close()
+            tasks += self._submitting.values()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -168,11 +171,18 @@ class Miner:
 
     async def _claim_block(self, won: Won) -> None:
         if won.assignment is None:
-            await self._submit(won, None)
+            self._begin_submit(won, None)
             return
         id = digest(won.assignment)
         self._won[id] = won
         await self._send(Prove(id))
+
+    def _begin_submit(self, won: Won, shown: Shown | None) -> None:
+        """Beside all else, for the ledger may be away. A second block at the same tip would be stale."""
+        height = won.header.height
+        if height not in self._submitting:
+            self._submitting[height] = task = asyncio.create_task(self._submit(won, shown))
+            task.add_done_callback(lambda _: self._submitting.pop(height))
 
     async def _submit(self, won: Won, shown: Shown | None) -> None:
         blocks = {"left": won.left, "right": won.right} if shown is not None else None
@@ -209,10 +219,12 @@ class Miner:
                 while True:
                     for message in await self._connection.receive_many(SILENCE_S):
                         await self._heard(message)
-            except PeerGone as gone:
-                log.info("the coordinator is gone: %s", gone)
+            except (PeerGone, LedgerUnavailable) as gone:
+                log.info("the coordinator, or its ledger, is gone: %s", gone)
             finally:
                 self.tally.connected = False
+            if self._connection is not None:
+                await self._connection.close()
             self._engine.forget()
             self._waiting.clear()
             self._buffers.clear()
@@ -246,7 +258,7 @@ class Miner:
             case Proven():
                 won = self._won.pop(message.assignment, None)
                 if won is not None:
-                    await self._submit(won, message.shown)
+                    self._begin_submit(won, message.shown)
 
     async def _reveal(self, asked: Reveal) -> None:
         """A single result that is asked for is computed anew: that is cheaper than keeping all of them."""

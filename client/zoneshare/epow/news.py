@@ -7,7 +7,7 @@ from collections.abc import Callable
 from zoneshare.epow.ledger import Mining
 from zoneshare_protocols.codec import decode
 from zoneshare_protocols.epow.ledger import Mined
-from zoneshare_protocols.errors import NotFound, ZoneshareError
+from zoneshare_protocols.errors import ZoneshareError
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,13 @@ class News:
         """Listens from now on; blocks. Raises LedgerFailed."""
         self._mining, self._told = mining, told
         self._stream = mining.ledger.events()
+        try:
+            self.tip = mining.tip()
+            """As it was when listening began."""
+        except ZoneshareError:
+            self._stream.close()
+            raise
+        self._height = self.tip.height
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -38,7 +45,7 @@ class News:
             try:
                 for event in self._stream:
                     if event.name == "block":
-                        self._told(decode(Mined, event.payload))
+                        self._tell(decode(Mined, event.payload))
             except ZoneshareError as failed:
                 why = str(failed)
             if self._closed.is_set():
@@ -46,7 +53,12 @@ class News:
             log.warning("the ledger's blocks broke off, and are asked for again: %s", why)
             self._listen_anew()
 
+    def _tell(self, block: Mined) -> None:
+        self._height = max(self._height, block.tip.height)
+        self._told(block)
+
     def _listen_anew(self) -> None:
+        """With the blocks that have come meanwhile."""
         for attempt in range(1 << 30):
             if self._closed.wait(PAUSES_S[min(attempt, len(PAUSES_S) - 1)]):
                 return
@@ -55,9 +67,8 @@ class News:
                 self._stream = self._mining.ledger.events()
                 if self._closed.is_set():
                     self._stream.close()
-                self._told(self._mining.block(self._mining.tip().height))
-            except NotFound:
-                return  # there is no block yet
+                for height in range(self._height + 1, self._mining.tip().height + 1):
+                    self._tell(self._mining.block(height))
             except ZoneshareError:
                 continue
             return

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from zoneshare.epow.book import Book
 from zoneshare.epow.ledger import Mining
-from zoneshare.ledger import CommitUnknown, LedgerUnavailable
+from zoneshare.ledger import CommitUnknown
 from zoneshare.trade.moment import Clock, answered
 from zoneshare_protocols.codec import digest, encode
 from zoneshare_protocols.epow.ledger import Assigned, Batch, BatchRecord, Shown
+from zoneshare_protocols.errors import LedgerFailed
 from zoneshare_protocols.sharing.merkle import MerkleTree
 
 log = logging.getLogger(__name__)
@@ -119,5 +120,7 @@ class Recorder:
         while True:
             try:
                 return await answered(self._clock, lambda: self._mining.record(batch))
-            except (LedgerUnavailable, CommitUnknown) as away:
+            except LedgerFailed as away:
+                if not (away.retryable or isinstance(away, CommitUnknown)):
+                    raise
                 log.warning("what was verified waits to be recorded, for the ledger does not answer: %s", away)

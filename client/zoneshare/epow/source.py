@@ -15,6 +15,7 @@ from zoneshare.epow.ledger import Mining
 from zoneshare.epow.matrices import Buffer, matrix_pieces, result_of
 from zoneshare.epow.messages import EPOW, Accepted, Bring, Failed, Inquire, Inquired, Merged, Need, Piece
 from zoneshare.identity import Identity
+from zoneshare.ledger import LedgerUnavailable
 from zoneshare.trade.peers import PeerBook
 from zoneshare.trade.wire import Connection, PeerGone, connect
 from zoneshare_protocols.codec import digest
@@ -28,6 +29,7 @@ from zoneshare_protocols.errors import DataCorrupt, FakeResult, NotAllowed, NotF
 
 WAIT_S = 24 * 3600.0
 PAUSE_S = 0.5
+RECORDED_S = 60.0
 FIRST_S = 20.0
 """How long the first product waits for a coordinator to listen."""
 
@@ -144,11 +146,11 @@ class Source:
                 await asyncio.sleep(PAUSE_S)
 
     async def _collect(self, offered: _Offered) -> Int64:
-        """Bring the task until its result is here; the coordinator may be started anew meanwhile."""
+        """Bring the task until its result is here; coordinator, or its ledger, may be started anew meanwhile."""
         while True:
             try:
                 return await self._ask(offered)
-            except PeerGone:
+            except (PeerGone, LedgerUnavailable):
                 await self.close()
                 await asyncio.sleep(PAUSE_S)
 
@@ -194,9 +196,13 @@ class Source:
 
     async def _until_done(self, id: bytes) -> None:
         """The coordinator records results in batches: soon."""
-        async with asyncio.timeout(60):
-            while (await asyncio.to_thread(self._mining.task, id)).status is TaskStatus.OPEN:
-                await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(RECORDED_S):
+                while (await asyncio.to_thread(self._mining.task, id)).status is TaskStatus.OPEN:
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            why = "the coordinator has not recorded the result yet: it is accepted when the time for disputes is over"
+            raise LedgerUnavailable(why, task=id.hex()) from None
 
     async def _dispute(self, task: Task, matrices: Sequence[NDArray[Any]], result: Int64) -> None:
         await self._until_done(task.id)

@@ -48,15 +48,39 @@ class Killer:
 
 
 async def live(rig: Rig, hook: Hook) -> None:
-    """One life of the coordinator: until it is killed, or cancelled."""
-    book = Book(rig.folder / "cora", hook, spare=1 << 20)
-    made = Coordinator(rig.of(rig.cora, hook), as_identity(rig.cora), rig.trusted, book, clock=SystemClock(), grace=0.2)
+    """One life of the coordinator: until it is killed, in whatever it does, or cancelled."""
+    loop = asyncio.get_running_loop()
+    died: asyncio.Future[None] = loop.create_future()
+
+    def die(dead: Dead) -> None:
+        if not died.done():
+            died.set_exception(dead)
+
+    def watched(point: str) -> None:
+        try:
+            hook(point)
+        except Dead as dead:
+            loop.call_soon_threadsafe(die, dead)
+            raise
+
+    book = Book(rig.folder / "cora", watched, spare=1 << 20)
+    mining = rig.of(rig.cora, watched)
+    made = Coordinator(mining, as_identity(rig.cora), rig.trusted, book, clock=SystemClock(), grace=0.2)
+    waiting = asyncio.ensure_future(_serving(rig, made))
     try:
-        rig.port = await made.start("127.0.0.1", rig.port or steady_port())
-        await made.wait()
+        done, _ = await asyncio.wait([waiting, died], return_when=asyncio.FIRST_COMPLETED)
+        for end in done:
+            end.result()
     finally:
+        for end in (waiting, died):
+            end.cancel()
         await made.stop()
         book.close()
+
+
+async def _serving(rig: Rig, made: Coordinator) -> None:
+    rig.port = await made.start("127.0.0.1", rig.port or steady_port())
+    await made.wait()
 
 
 async def play(rig: Rig, killer: Killer, factors: Sequence[NDArray[Any]]) -> None:

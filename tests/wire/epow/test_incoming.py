@@ -1,5 +1,6 @@
 """A task's matrix goes to the disk piece by piece; nothing is left of one that is not whole, or not the one named."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,17 @@ def test_what_a_killed_coordinator_left_half_is_gone_at_its_next_start(tmp_path:
     assert len(list(tmp_path.glob("tasks/*/.*"))) == 1
     Book(tmp_path).close()
     assert not list(tmp_path.glob("tasks/*"))
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:100])
+        raise OSError("no space left")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with Incoming(tmp_path, describe(SMALL), NONE) as incoming:
+        for piece in matrix_pieces(matrix_hash(SMALL), SMALL):
+            incoming.add(piece)
+        with pytest.raises(OSError, match="no space"):
+            incoming.finish([tmp_path / "m0.npy", tmp_path / "m1.npy"])
+    assert not list(tmp_path.iterdir())

@@ -82,7 +82,7 @@ def test_commitments_can_be_asked_for_until_the_task_is_settled(tmp_path: Path) 
                 await source.inquire(task, 0, 4)
             await source.accept()
             assert coordinator._clerk is not None
-            coordinator._clerk.intake._withdrawn.add(task)
+            coordinator._clerk.intake._wake.set()
             await until(lambda: coordinator._book.find(task) is None)
             with pytest.raises(NotFound, match="settled"):
                 await source.inquire(task, 0, 3)
